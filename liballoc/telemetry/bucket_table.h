@@ -1,0 +1,34 @@
+// bucket_table.h - raw counts of sampled objects per (stack, cache class, allocated size, period). Records stay for ever
+// and their counters only grow. Guarded by the segment's telemetry lock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "liballoc/telemetry/private_index.h"
+#include "liballoc/telemetry/record_table.h"
+
+namespace liballoc {
+
+class BucketTable {
+ public:
+  constexpr BucketTable() = default;
+
+  bool open(SegmentSpace* space) { return table_.open(space); }
+  void close();
+
+  // Record number + 1, made when it is not there; 0 and one more dropped when there is no room.
+  uint32_t intern(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period);
+  bool valid(uint32_t number_plus_1) const { return number_plus_1 != 0 && number_plus_1 <= table_.used(); }
+  void count_alloc(uint32_t number_plus_1, uint64_t requested);
+  void count_free(uint32_t number_plus_1, uint64_t requested);
+  size_t private_bytes() const { return index_.bytes(); }
+
+  static constexpr uint32_t kInitial = 256;
+
+ private:
+  RecordTable table_{LIBALLOC_SECTION_BUCKETS, sizeof(liballoc_abi_bucket), kInitial};
+  HashIndex index_;
+};
+
+}  // namespace liballoc

@@ -1,0 +1,45 @@
+// slot_table.h - a record table whose records come back: spans, live samples, thread blocks. A record number is free,
+// or in use by exactly one owner. Guarded by the segment's telemetry lock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "liballoc/telemetry/private_index.h"
+#include "liballoc/telemetry/record_table.h"
+
+namespace liballoc {
+
+class SlotTable {
+ public:
+  constexpr SlotTable(uint32_t kind, uint32_t stride, uint32_t initial) : table_(kind, stride, initial) {}
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  bool open(SegmentSpace* space) { return table_.open(space); }
+  void close() {
+    table_.close();
+    free_.release();
+  }
+
+  // A freed record, else a new one, else kNone and one more dropped. A new record is not published yet: fill it in,
+  // then publish(). Publishing a reused one changes nothing.
+  uint32_t acquire();
+  void publish(uint32_t number) { table_.publish(number, number); }
+  // The record must already say that it is unused.
+  void give_back(uint32_t number) { free_.push(number); }
+  void count_dropped() { table_.count_dropped(1); }
+
+  bool valid(uint32_t number) const { return number < table_.used(); }
+  template <typename T>
+  T* record(uint32_t number) const {
+    return table_.record<T>(number);
+  }
+  uint32_t number_of(const void* p) const { return table_.number_of(p); }
+  size_t private_bytes() const { return free_.bytes(); }
+
+ private:
+  RecordTable table_;
+  FreeRecords free_;
+};
+
+}  // namespace liballoc
