@@ -1,7 +1,8 @@
 // log.h - one line per message to stderr, with a level and a limit on repetition.
 //
-// Thread-safe. Must never be called per event, per record or per sample: a call site that can repeat uses a LogLimiter.
-// Messages are escaped here, so a foreign string cannot forge a line or reach a terminal as an escape sequence.
+// Thread-safe. Must never be called per event, per record or per sample: a call site that can
+// repeat uses a LogLimiter. Messages are escaped here, so a foreign string cannot forge a line or
+// reach a terminal as an escape sequence.
 #pragma once
 
 #include <chrono>

@@ -1,8 +1,9 @@
-// range_map.h - address -> value for ranges that may nest or overlap: built once, then a binary search.
+// range_map.h - address -> value for ranges that may nest or overlap: built once, then a binary
+// search.
 //
-// Where ranges overlap, the one with the higher priority wins, among equals the one added later. Building is
-// O(n log n) whatever the ranges are, so ranges may come from files and processes that are not trusted. Immutable
-// after build(), hence safe to read from any thread.
+// Where ranges overlap, the one with the higher priority wins, among equals the one added later.
+// Building is O(n log n) whatever the ranges are, so ranges may come from files and processes that
+// are not trusted. Immutable after build(), hence safe to read from any thread.
 #pragma once
 
 #include <algorithm>

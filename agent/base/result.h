@@ -1,7 +1,8 @@
 // result.h - a value or a typed error, for code that must not throw.
 //
-// A Result is never empty: it holds either a T or an E. Reading the side that is not there is a bug of ours and aborts
-// (std::get terminates through the exception it would throw in a noexcept function).
+// A Result is never empty: it holds either a T or an E. Reading the side that is not there is a bug
+// of ours and aborts (std::get terminates through the exception it would throw in a noexcept
+// function).
 #pragma once
 
 #include <string>
@@ -12,10 +13,10 @@
 namespace liballoc::agent {
 
 enum class ErrorCode {
-  kInvalidArgument,   // the caller's value is wrong; the message names it and what is allowed
+  kInvalidArgument,  // the caller's value is wrong; the message names it and what is allowed
   kNotFound,
   kPermissionDenied,
-  kUnavailable,       // may work later
+  kUnavailable,  // may work later
   kResourceExhausted,
   kInternal,
 };

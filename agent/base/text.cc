@@ -12,8 +12,9 @@ struct Sequence {
   bool well_formed;
 };
 
-// Decodes one sequence at the start of `text` (not empty) by the table of well-formed byte sequences of the Unicode
-// Standard: surrogates, overlong forms and values above U+10FFFF are ill-formed at their second byte.
+// Decodes one sequence at the start of `text` (not empty) by the table of well-formed byte
+// sequences of the Unicode Standard: surrogates, overlong forms and values above U+10FFFF are
+// ill-formed at their second byte.
 Sequence next_sequence(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   const uint8_t lead = byte(0);

@@ -1,18 +1,20 @@
 // collector.h - the one thread that finds segments, reads them and publishes snapshots.
 //
-// Owns every segment reader; nothing else in the agent touches a segment. No error of a segment, of the directory or of
-// the kernel ends it: it is counted, logged with a limit, and tried again. A segment directory that does not exist yet is
-// waited for. All public functions are thread-safe.
+// Owns every segment reader; nothing else in the agent touches a segment. No error of a segment, of
+// the directory or of the kernel ends it: it is counted, logged with a limit, and tried again. A
+// segment directory that does not exist yet is waited for. All public functions are thread-safe.
 //
 // Life of a process as seen here:
 //   lock held                          kRunning
-//   lock free, exit_state CLEAN        kExitedClean   also when the file vanished, or when the process went on by exec
-//   lock free, exit_state FAULT        kFaulted
-//   lock free, exit_state NONE         kKilled
-// An ended process is read once more, kept for `retain_exited`, then dropped, and its file is removed.
+//   lock free, exit_state CLEAN        kExitedClean   also when the file vanished, or when the
+//   process went on by exec lock free, exit_state FAULT        kFaulted lock free, exit_state NONE
+//   kKilled
+// An ended process is read once more, kept for `retain_exited`, then dropped, and its file is
+// removed.
 //
-// Keys: a process's key is the name of its segment file. When a process that execs makes a new segment of the same name,
-// the snapshot of the old image is kept under "<name>#1", of the next "<name>#2" and so on.
+// Keys: a process's key is the name of its segment file. When a process that execs makes a new
+// segment of the same name, the snapshot of the old image is kept under "<name>#1", of the next
+// "<name>#2" and so on.
 #pragma once
 
 #include <array>
@@ -37,17 +39,18 @@ struct CollectorOptions {
 };
 
 struct CollectorStats {
-  std::array<uint64_t, kRejectCount> rejected{};  // by Reject; a segment counts once per reason in a row
-  uint64_t collections = 0;      // passes over all processes, and single ones on demand
-  double collect_seconds = 0;    // spent in them
-  uint64_t segments_read = 0;    // snapshots made
-  uint64_t ring_events = 0;      // events read from rings
-  uint64_t ring_missed = 0;      // overwritten before they were read
-  uint64_t torn_records = 0;     // sums over all snapshots
+  std::array<uint64_t, kRejectCount>
+      rejected{};              // by Reject; a segment counts once per reason in a row
+  uint64_t collections = 0;    // passes over all processes, and single ones on demand
+  double collect_seconds = 0;  // spent in them
+  uint64_t segments_read = 0;  // snapshots made
+  uint64_t ring_events = 0;    // events read from rings
+  uint64_t ring_missed = 0;    // overwritten before they were read
+  uint64_t torn_records = 0;   // sums over all snapshots
   uint64_t corrupt_records = 0;
-  uint64_t segments_removed = 0; // files of ended processes that were unlinked
-  uint64_t processes_live = 0;   // now
-  uint64_t processes_exited = 0; // now
+  uint64_t segments_removed = 0;  // files of ended processes that were unlinked
+  uint64_t processes_live = 0;    // now
+  uint64_t processes_exited = 0;  // now
 };
 
 class Collector {
@@ -57,12 +60,14 @@ class Collector {
   Collector(const Collector&) = delete;
   Collector& operator=(const Collector&) = delete;
 
-  // Makes one pass over the directory before it returns, so the registry is filled; then goes on in its own thread.
+  // Makes one pass over the directory before it returns, so the registry is filled; then goes on in
+  // its own thread.
   [[nodiscard]] Status start();
   void stop();  // idempotent
 
-  // Reads the process with this key now ("" = looks at the directory again and reads all), and returns true once the
-  // registry has a snapshot made after the call. False: no such process, not running, or the deadline passed first.
+  // Reads the process with this key now ("" = looks at the directory again and reads all), and
+  // returns true once the registry has a snapshot made after the call. False: no such process, not
+  // running, or the deadline passed first.
   bool collect_now(const std::string& key, std::chrono::milliseconds deadline);
 
   CollectorStats stats() const;

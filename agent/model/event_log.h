@@ -1,7 +1,8 @@
-// event_log.h - the latest ring events of each process, bounded, in the order in which they happened.
+// event_log.h - the latest ring events of each process, bounded, in the order in which they
+// happened.
 //
-// Thread-safe. Never grows beyond its capacity per process: the oldest events make room, and a reader sees the gap in
-// the sequence numbers.
+// Thread-safe. Never grows beyond its capacity per process: the oldest events make room, and a
+// reader sees the gap in the sequence numbers.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,8 @@ namespace liballoc::agent {
 
 class EventLog {
  public:
-  // 4096 events of 64 bytes are 256 KiB per process: some seconds of a busy one, hours of a quiet one.
+  // 4096 events of 64 bytes are 256 KiB per process: some seconds of a busy one, hours of a quiet
+  // one.
   static constexpr size_t kDefaultCapacity = 4096;
 
   explicit EventLog(size_t capacity_per_process = kDefaultCapacity)

@@ -1,7 +1,8 @@
 // profile_math.h - from raw sampled counts to estimates of the whole, and how sure they are.
 //
-// An object of s allocated bytes is sampled with probability p = 1 - exp(-s / period), independently of all others, so
-// each sample stands for 1/p objects. Pure functions; never given or returning a weight below 1.
+// An object of s allocated bytes is sampled with probability p = 1 - exp(-s / period),
+// independently of all others, so each sample stands for 1/p objects. Pure functions; never given
+// or returning a weight below 1.
 #pragma once
 
 #include <cmath>
@@ -11,11 +12,12 @@
 
 namespace liballoc::agent {
 
-// Probability that an object of this size is sampled. Period 1 means every object; 0 means that the period is unknown
-// or sampling was off, and then a sample stands for itself only.
+// Probability that an object of this size is sampled. Period 1 means every object; 0 means that the
+// period is unknown or sampling was off, and then a sample stands for itself only.
 inline double sample_probability(uint64_t allocated_bytes, uint64_t period) {
   if (period <= 1) return 1.0;
-  // An object of no bytes cannot be hit by a byte counter: take it as one byte, so that the weight stays finite.
+  // An object of no bytes cannot be hit by a byte counter: take it as one byte, so that the weight
+  // stays finite.
   const double bytes = allocated_bytes == 0 ? 1.0 : static_cast<double>(allocated_bytes);
   return -std::expm1(-bytes / static_cast<double>(period));
 }
@@ -25,8 +27,9 @@ inline double sample_weight(uint64_t allocated_bytes, uint64_t period) {
   return 1.0 / sample_probability(allocated_bytes, period);
 }
 
-// What one sampled object adds to the unbiased estimate of the variance of the object count: (1-p)/p^2. Summed over all
-// samples (times value^2 per sample for an estimate in bytes), its root is the standard error of the estimate.
+// What one sampled object adds to the unbiased estimate of the variance of the object count:
+// (1-p)/p^2. Summed over all samples (times value^2 per sample for an estimate in bytes), its root
+// is the standard error of the estimate.
 inline double sample_variance(uint64_t allocated_bytes, uint64_t period) {
   const double p = sample_probability(allocated_bytes, period);
   return (1.0 - p) / (p * p);
@@ -51,8 +54,8 @@ inline Estimate estimate_live_objects(const Bucket& bucket) {
           n * sample_variance(bucket.allocated_bytes, bucket.period)};
 }
 
-// Requested bytes of one bucket, allocated since the start and still in use. No variance: the sizes of the single
-// objects are not kept.
+// Requested bytes of one bucket, allocated since the start and still in use. No variance: the sizes
+// of the single objects are not kept.
 inline double estimate_allocated_bytes(const Bucket& bucket) {
   return static_cast<double>(bucket.alloc_requested) *
          sample_weight(bucket.allocated_bytes, bucket.period);

@@ -1,4 +1,5 @@
-// registry.cc - see registry.h. Must never run a snapshot's destructor under the lock: it can free many megabytes.
+// registry.cc - see registry.h. Must never run a snapshot's destructor under the lock: it can free
+// many megabytes.
 #include "agent/model/registry.h"
 
 #include <algorithm>
@@ -11,7 +12,8 @@ void Registry::publish(SnapshotPtr snapshot) {
   if (snapshot == nullptr) return;
   {
     const std::lock_guard lock(mutex_);
-    // After the swap the parameter holds the old snapshot and frees it when this function has returned.
+    // After the swap the parameter holds the old snapshot and frees it when this function has
+    // returned.
     snapshots_[snapshot->identity.key].swap(snapshot);
     ++version_;
   }

@@ -1,7 +1,8 @@
-// registry.h - the processes the agent knows, as immutable snapshots: the one meeting point of the collector (writes)
-// and everything that serves (reads).
+// registry.h - the processes the agent knows, as immutable snapshots: the one meeting point of the
+// collector (writes) and everything that serves (reads).
 //
-// Thread-safe. Holds one snapshot per key and never modifies one; readers keep what they got for as long as they like.
+// Thread-safe. Holds one snapshot per key and never modifies one; readers keep what they got for as
+// long as they like.
 #pragma once
 
 #include <chrono>
@@ -28,7 +29,8 @@ class Registry {
   void remove(const std::string& key);
 
   std::vector<SnapshotPtr> list() const;  // sorted by pid, then key
-  // Several processes can have had the pid: one that runs first, else the one that ended last. Null when none.
+  // Several processes can have had the pid: one that runs first, else the one that ended last. Null
+  // when none.
   SnapshotPtr find_pid(uint32_t pid) const;
   SnapshotPtr find_key(std::string_view key) const;
 

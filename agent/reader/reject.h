@@ -1,4 +1,5 @@
-// reject.h - the closed list of reasons for which a segment is not read. Each has a stable name: it is a metric label.
+// reject.h - the closed list of reasons for which a segment is not read. Each has a stable name: it
+// is a metric label.
 #pragma once
 
 #include <array>
@@ -11,26 +12,25 @@
 namespace liballoc::agent {
 
 enum class Reject {
-  kOpenFailed,          // gone, no permission, or a symbolic link
+  kOpenFailed,  // gone, no permission, or a symbolic link
   kNotRegularFile,
-  kWrongOwner,          // neither ours nor are we root
-  kWrongMode,           // group or others may touch it
-  kFileTooSmall,        // no room for a header
+  kWrongOwner,    // neither ours nor are we root
+  kWrongMode,     // group or others may touch it
+  kFileTooSmall,  // no room for a header
   kFileTooLarge,
   kReadFailed,
-  kIncomplete,          // no magic yet, and not for lack of time
+  kIncomplete,  // no magic yet, and not for lack of time
   kBadMagic,
   kUnsupportedVersion,  // another major
   kBadHeader,           // sizes in the header that cannot be
   kNameMismatch,        // the header's pid or start time is not the file name's
   kTruncated,           // the file ends before valid_bytes
   kBadDirectory,
-  kBadOffset,           // a section that is misaligned or outside valid_bytes
+  kBadOffset,  // a section that is misaligned or outside valid_bytes
   kBadStride,
   kBadCount,
-  kOverlap,             // two sections, or a section and the header, share bytes
-  kTooManyRecords,      // above a cap of limits.h
-  kDuplicateSection,    // a second extent where only one can be
+  kOverlap,           // two sections, or a section and the header, share bytes
+  kDuplicateSection,  // a second extent where only one can be
   kMissingSection,
 };
 inline constexpr size_t kRejectCount = static_cast<size_t>(Reject::kMissingSection) + 1;
@@ -40,7 +40,8 @@ std::string_view reject_name(Reject reason);
 
 struct RejectError {
   Reject reason;
-  std::string detail;  // the value found and what is allowed; may hold foreign text, so escape it when shown
+  std::string detail;  // the value found and what is allowed; may hold foreign text, so escape it
+                       // when shown
 };
 
 template <typename T>

@@ -1,0 +1,53 @@
+// segment_file.h - one open segment file, read-only. Must never map it (a file that shrinks would
+// be SIGBUS), follow a symbolic link, block on a FIFO, or take a lock.
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "agent/base/unique_fd.h"
+#include "agent/reader/byte_source.h"
+
+namespace liballoc::agent {
+
+// What tells two files of the same name apart.
+struct FileId {
+  dev_t device = 0;
+  ino_t inode = 0;
+  bool operator==(const FileId&) const = default;
+};
+
+// The file that a name in a directory leads to now (not through a symbolic link); nothing when
+// there is none.
+std::optional<FileId> file_id_at(int directory_fd, const std::string& name);
+
+class SegmentFile final : public ByteSource {
+ public:
+  // Opens and checks: a regular file of `owner` (any owner if that is root), closed to group and
+  // others, of a size that can be a segment's.
+  static ReadResult<SegmentFile> open_at(int directory_fd, const std::string& name, uid_t owner);
+
+  ReadResult<uint64_t> size() const override;
+  ReadResult<void> read_at(uint64_t offset, std::span<uint8_t> out) const override;
+
+  FileId id() const { return id_; }
+  int64_t modified_unix_ns() const { return modified_unix_ns_; }  // at open
+  bool unlinked() const;
+
+  // Whether a process holds the lock that says it lives. Nothing when the kernel will not say.
+  std::optional<bool> locked() const;
+
+ private:
+  SegmentFile(UniqueFd fd, const struct stat& info);
+
+  UniqueFd fd_;
+  FileId id_;
+  int64_t modified_unix_ns_ = 0;
+};
+
+}  // namespace liballoc::agent
