@@ -81,9 +81,9 @@ void GetProfileReactor::schedule(WorkQueue::Clock::time_point when,
 }
 
 void GetProfileReactor::read_first() {
-  const TargetOrStatus found = find_target(state_, request_.process(), deadline_);
+  const FoundOrStatus found = find_process(state_, request_.process(), deadline_);
   if (std::holds_alternative<grpc::Status>(found)) return Finish(std::get<grpc::Status>(found));
-  const Target& target = std::get<Target>(found);
+  const FoundProcess& target = std::get<FoundProcess>(found);
   if (!has_profile(*target.snapshot)) return Finish(sampling_off(*target.snapshot));
   if (duration_.count() == 0) return encode_and_send(target);
   before_ = target.snapshot;
@@ -91,9 +91,9 @@ void GetProfileReactor::read_first() {
 }
 
 void GetProfileReactor::read_last() {
-  const TargetOrStatus found = find_target_again(state_, before_->identity.key, deadline_);
+  const FoundOrStatus found = find_process_again(state_, before_->identity.key, deadline_);
   if (std::holds_alternative<grpc::Status>(found)) return Finish(std::get<grpc::Status>(found));
-  const Target& target = std::get<Target>(found);
+  const FoundProcess& target = std::get<FoundProcess>(found);
   if (target.snapshot->identity.start_ticks != before_->identity.start_ticks ||
       target.snapshot->memstats.mallocs < before_->memstats.mallocs) {
     return Finish(grpc::Status(grpc::StatusCode::ABORTED,
@@ -102,7 +102,7 @@ void GetProfileReactor::read_last() {
   encode_and_send(target);
 }
 
-void GetProfileReactor::encode_and_send(const Target& target) {
+void GetProfileReactor::encode_and_send(const FoundProcess& target) {
   const bool allocs = request_.kind() == pb::PROFILE_KIND_ALLOCS;
   const ProfileKind kind = allocs ? ProfileKind::kAllocs : ProfileKind::kHeap;
   ProfileOptions options;

@@ -15,7 +15,7 @@
 
 #include "agent/model/snapshot.h"
 #include "agent/service/context.h"
-#include "agent/service/target_lookup.h"
+#include "agent/service/process_finder.h"
 #include "agent/service/wakeup.h"
 #include "liballoc/telemetry/v1/profiles.pb.h"
 
@@ -36,7 +36,7 @@ class GetProfileReactor final
   void schedule(WorkQueue::Clock::time_point when, void (GetProfileReactor::*step)());
   void read_first();
   void read_last();
-  void encode_and_send(const Target& target);
+  void encode_and_send(const FoundProcess& target);
   void send_piece();
 
   ServiceState& state_;

@@ -6,14 +6,14 @@
 #include <google/protobuf/field_mask.pb.h>
 
 #include "agent/service/convert.h"
+#include "agent/service/process_finder.h"
 #include "agent/service/request_checks.h"
-#include "agent/service/target_lookup.h"
 
 namespace liballoc::agent {
 
 // For GetMemStatsResponse and WatchMemStatsResponse.
 template <typename Response>
-void fill_memstats(const Target& target, const google::protobuf::FieldMask& mask,
+void fill_memstats(const FoundProcess& target, const google::protobuf::FieldMask& mask,
                    Response* response) {
   response->Clear();
   to_proto(*target.snapshot, response->mutable_process());

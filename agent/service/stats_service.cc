@@ -15,9 +15,9 @@ grpc::ServerUnaryReactor* StatsService::GetMemStats(grpc::CallbackServerContext*
   return run_unary(state_, context, [this, context, request, response] {
     grpc::Status status = check_mask(request->field_mask());
     if (!status.ok()) return status;
-    const TargetOrStatus found = find_target(state_, request->process(), context->deadline());
+    const FoundOrStatus found = find_process(state_, request->process(), context->deadline());
     if (std::holds_alternative<grpc::Status>(found)) return std::get<grpc::Status>(found);
-    fill_memstats(std::get<Target>(found), request->field_mask(), response);
+    fill_memstats(std::get<FoundProcess>(found), request->field_mask(), response);
     return grpc::Status::OK;
   });
 }

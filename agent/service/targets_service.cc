@@ -2,8 +2,8 @@
 #include "agent/service/targets_service.h"
 
 #include "agent/service/convert.h"
+#include "agent/service/process_finder.h"
 #include "agent/service/process_list.h"
-#include "agent/service/target_lookup.h"
 #include "agent/service/unary_call.h"
 #include "agent/service/watch_processes_reactor.h"
 

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "agent/service/context.h"
-#include "agent/service/target_lookup.h"
+#include "agent/service/process_finder.h"
 
 namespace liballoc::agent {
 

@@ -49,10 +49,10 @@ void WatchMemStatsReactor::wait_and_read() {
 void WatchMemStatsReactor::read() {
   if (wakeup_->cancelled()) return Finish(grpc::Status::CANCELLED);
   if (state_.draining.load(std::memory_order_relaxed)) return Finish(draining_status());
-  const TargetOrStatus found = key_.empty() ? find_target(state_, request_.process(), deadline_)
-                                            : find_target_again(state_, key_, deadline_);
+  const FoundOrStatus found = key_.empty() ? find_process(state_, request_.process(), deadline_)
+                                           : find_process_again(state_, key_, deadline_);
   if (std::holds_alternative<grpc::Status>(found)) return Finish(std::get<grpc::Status>(found));
-  const Target& target = std::get<Target>(found);
+  const FoundProcess& target = std::get<FoundProcess>(found);
   key_ = target.snapshot->identity.key;
   ended_ = target.snapshot->state != ProcessState::kRunning;
   fill_memstats(target, request_.field_mask(), &response_);

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "agent/service/process_finder.h"
 #include "agent/service/process_list.h"
-#include "agent/service/target_lookup.h"
 
 namespace liballoc::agent {
 namespace {

@@ -1,4 +1,4 @@
-// target_lookup.h - from the process a request names to its newest snapshot.
+// process_finder.h - from the process a request names to its newest snapshot.
 //
 // Waits for the collector (bounded by the refresh limit and the call's deadline), so it runs on a
 // WorkQueue and must never be called from a gRPC reaction.
@@ -17,12 +17,12 @@
 
 namespace liballoc::agent {
 
-struct Target {
+struct FoundProcess {
   std::shared_ptr<const Snapshot> snapshot;  // never null
   bool stale = false;  // the process runs, but could not be read in time: the snapshot is older
                        // than the request
 };
-using TargetOrStatus = std::variant<Target, grpc::Status>;
+using FoundOrStatus = std::variant<FoundProcess, grpc::Status>;
 
 // INVALID_ARGUMENT where the request names no process. Cheap: may be called from a reaction.
 [[nodiscard]] grpc::Status check_selector(
@@ -30,12 +30,12 @@ using TargetOrStatus = std::variant<Target, grpc::Status>;
 
 // The process that `selector` names, read now. NOT_FOUND and FAILED_PRECONDITION name what was
 // asked for.
-[[nodiscard]] TargetOrStatus find_target(const ServiceState& state,
+[[nodiscard]] FoundOrStatus find_process(const ServiceState& state,
                                          const ::liballoc::telemetry::v1::ProcessSelector& selector,
                                          std::chrono::system_clock::time_point deadline);
 
 // The same for a process that has been found before.
-[[nodiscard]] TargetOrStatus find_target_again(const ServiceState& state, const std::string& key,
+[[nodiscard]] FoundOrStatus find_process_again(const ServiceState& state, const std::string& key,
                                                std::chrono::system_clock::time_point deadline);
 
 // Brings all processes up to date as far as there is time for it.

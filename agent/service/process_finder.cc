@@ -1,5 +1,5 @@
-// target_lookup.cc - see target_lookup.h. Must never be called from a gRPC reaction.
-#include "agent/service/target_lookup.h"
+// process_finder.cc - see process_finder.h. Must never be called from a gRPC reaction.
+#include "agent/service/process_finder.h"
 
 #include <algorithm>
 #include <utility>
@@ -63,10 +63,10 @@ grpc::Status check_selector(const pb::ProcessSelector& selector) {
                           : grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, wrong);
 }
 
-TargetOrStatus find_target(const ServiceState& state, const pb::ProcessSelector& selector,
+FoundOrStatus find_process(const ServiceState& state, const pb::ProcessSelector& selector,
                            std::chrono::system_clock::time_point deadline) {
   if (grpc::Status status = check_selector(selector); !status.ok()) return status;
-  if (selector.has_key()) return find_target_again(state, selector.key(), deadline);
+  if (selector.has_key()) return find_process_again(state, selector.key(), deadline);
   const Registry& registry = *state.context.registry;
   std::vector<SnapshotPtr> found = candidates(registry, selector.pid());
   if (found.empty() || found.front()->state != ProcessState::kRunning) {
@@ -79,10 +79,10 @@ TargetOrStatus find_target(const ServiceState& state, const pb::ProcessSelector&
                                                          " runs under liballoc, nor ended lately");
   }
   if (found.size() > 1) return ambiguous(selector.pid(), found);
-  return find_target_again(state, found.front()->identity.key, deadline);
+  return find_process_again(state, found.front()->identity.key, deadline);
 }
 
-TargetOrStatus find_target_again(const ServiceState& state, const std::string& key,
+FoundOrStatus find_process_again(const ServiceState& state, const std::string& key,
                                  std::chrono::system_clock::time_point deadline) {
   const Registry& registry = *state.context.registry;
   SnapshotPtr snapshot = registry.find_key(key);
@@ -100,7 +100,7 @@ TargetOrStatus find_target_again(const ServiceState& state, const std::string& k
         "no process with key \"" + shown_key(key) + "\" runs under liballoc, nor ended lately");
   }
   stale = stale && snapshot->state == ProcessState::kRunning;  // an ended one cannot change
-  return Target{std::move(snapshot), stale};
+  return FoundProcess{std::move(snapshot), stale};
 }
 
 void refresh_all(const ServiceState& state, std::chrono::system_clock::time_point deadline) {
