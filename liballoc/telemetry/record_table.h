@@ -1,5 +1,5 @@
-// record_table.h - one section kind as a growing array of records. Extent k holds initial << k records, so a record
-// number leads to its address by arithmetic, without a lock, and addresses never move.
+// record_table.h - one section kind as a growing array of records. Extent k holds initial << k records (initial is a power
+// of two), so a record number leads to its address by arithmetic, without a lock, and addresses never move.
 // Growing is guarded by the segment's telemetry lock; at() may run at any time for numbers that were handed out before.
 #pragma once
 
@@ -15,10 +15,10 @@ namespace liballoc {
 
 class RecordTable {
  public:
-  constexpr RecordTable(uint32_t kind, uint32_t stride, uint32_t initial, uint32_t max_extents = kMaxExtents)
-      : kind_(kind), stride_(stride), initial_(initial), max_extents_(max_extents) {}
+  constexpr RecordTable(uint32_t kind, uint32_t stride, uint32_t initial)
+      : kind_(kind), stride_(stride), initial_log2_(log2_floor(initial)) {}
 
-  static constexpr uint32_t kMaxExtents = 20;  // 16 << 19 records of any kind are more than the cap can hold
+  static constexpr uint32_t kMaxExtents = 20;  // the cap on the file is reached long before
 
   // The first extent. False when even that fails.
   bool open(SegmentSpace* space);
@@ -27,11 +27,15 @@ class RecordTable {
   // Makes room for `n` records behind the used ones, growing where needed; false when there is none. A refused growth
   // is tried again after 1, 2, 4, 8 ... further refusals, so a full file system costs no system call per record.
   bool reserve(uint32_t n);
-  // Takes the next record, which reserve() has made room for. Readers see it after publish().
-  uint32_t take() { return used_++; }
-  // Release-stores the extents' counts: everything up to used() is complete.
-  void publish(uint32_t first, uint32_t last);
-  void count_dropped(uint64_t n);
+  // Takes the next n records, which reserve() has made room for; returns the first. Readers see them after publish().
+  uint32_t take(uint32_t n = 1) {
+    const uint32_t first = used_;
+    used_ += n;
+    return first;
+  }
+  // Everything that was taken, from `first` on, is complete: release-stores the counts of its extents.
+  void publish(uint32_t first);
+  void count_dropped();
 
   std::byte* at(uint32_t number) const {
     const uint32_t k = extent_of(number);
@@ -48,20 +52,16 @@ class RecordTable {
 
   uint32_t used() const { return used_; }
   uint32_t capacity() const { return first_of(extent_count_); }
-  uint64_t dropped() const;
-  // The directory entry of extent 0.
-  liballoc_abi_section* entry() const { return entries_[0]; }
 
  private:
-  uint32_t first_of(uint32_t k) const { return initial_ * ((uint32_t{1} << k) - 1); }
-  uint32_t extent_of(uint32_t number) const { return log2_floor(uint64_t{number} / initial_ + 1); }
+  uint32_t first_of(uint32_t k) const { return ((uint32_t{1} << k) - 1) << initial_log2_; }
+  uint32_t extent_of(uint32_t number) const { return log2_floor((uint64_t{number} >> initial_log2_) + 1); }
   bool grow();
 
   SegmentSpace* space_ = nullptr;
   uint32_t kind_;
   uint32_t stride_;
-  uint32_t initial_;
-  uint32_t max_extents_;
+  uint32_t initial_log2_;
   uint32_t extent_count_ = 0;
   uint32_t used_ = 0;
   uint64_t refusals_ = 0;

@@ -91,12 +91,14 @@ class Segment {
   static constexpr uint32_t kInitialSamples = 256;
 
  private:
-  bool open_sections(const SegmentConfig& config, const liballoc_abi_size_class* classes);
+  bool open_sections(const SegmentConfig& config, const liballoc_abi_size_class* classes, char* scratch);
   void write_header(const SegmentConfig& config, uint64_t start_ticks);
   void note_modules(const uintptr_t* pcs, uint32_t depth, uint64_t now_ns);
   void close_tables();
 
   std::atomic<bool> active_{false};
+  std::atomic<bool> retired_{false};
+  uint32_t pid_ = 0;
   mutable SpinLock telemetry_lock_{LockRank::kTelemetry};
   SpinLock ring_lock_{LockRank::kTelemetryRing};
   SegmentFile file_;

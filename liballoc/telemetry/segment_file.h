@@ -35,8 +35,7 @@ class SegmentFile {
   bool can_grow() const { return can_grow_; }
   const char* path() const { return path_; }
 
-  static constexpr uint64_t kMinCapacity = 4u << 20;
-  static constexpr unsigned kMaxSuffix = 8;
+  static constexpr uint64_t kMinCapacity = uint64_t{4} << 20;
 
  private:
   SegmentStatus open_exclusive(const char* dir, uint32_t pid, uint64_t start_ticks, int* fd);

@@ -21,13 +21,12 @@ class SlotTable {
     free_.release();
   }
 
-  // A freed record, else a new one, else kNone and one more dropped. A new record is not published yet: fill it in,
-  // then publish(). Publishing a reused one changes nothing.
+  // A freed record, else a new one, else kNone and one more dropped. A new record is zero, which means unused, so
+  // readers may see it before it is filled in.
   uint32_t acquire();
-  void publish(uint32_t number) { table_.publish(number, number); }
   // The record must already say that it is unused.
   void give_back(uint32_t number) { free_.push(number); }
-  void count_dropped() { table_.count_dropped(1); }
+  void count_dropped() { table_.count_dropped(); }
 
   bool valid(uint32_t number) const { return number < table_.used(); }
   template <typename T>

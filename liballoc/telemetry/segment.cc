@@ -1,0 +1,173 @@
+// segment.cc - see segment.h.
+#include "liballoc/telemetry/segment.h"
+
+#include <cstring>
+
+#include "liballoc/base/atomic.h"
+#include "liballoc/base/bits.h"
+#include "liballoc/base/syscall.h"
+#include "liballoc/os/os.h"
+#include "liballoc/telemetry/word_copy.h"
+
+namespace liballoc {
+
+// ---- thread blocks ----------------------------------------------------------------------------------------------------
+
+liballoc_abi_thread* Segment::acquire_thread_block(uint32_t tid, uint64_t now_ns) {
+  if (!active()) return nullptr;
+  LockHolder hold(telemetry_lock_);
+  const uint32_t number = threads_.acquire();
+  if (number == SlotTable::kNone) return nullptr;
+  auto* const block = threads_.record<liballoc_abi_thread>(number);
+  store_relaxed(&block->started_ns, now_ns);
+  owned_add<uint64_t>(&block->threads, 1);
+  store_release<uint64_t>(&block->tid, tid);  // a reader that sees the tid sees since when
+  return block;
+}
+
+void Segment::release_thread_block(liballoc_abi_thread* block) {
+  if (!active() || block == nullptr) return;
+  LockHolder hold(telemetry_lock_);
+  const uint32_t number = threads_.number_of(block);
+  if (number == RecordTable::kNoRecord || load_relaxed(&block->tid) == 0) return;
+  store_relaxed<uint64_t>(&block->cached_bytes, 0);
+  store_relaxed<uint64_t>(&block->tid, 0);
+  threads_.give_back(number);
+}
+
+// ---- spans --------------------------------------------------------------------------------------------------------------
+
+uint32_t Segment::add_span() {
+  if (!active()) return 0;
+  LockHolder hold(telemetry_lock_);
+  const uint32_t number = spans_.acquire();
+  return number == SlotTable::kNone ? 0 : number + 1;
+}
+
+void Segment::write_span(uint32_t record, const liballoc_abi_span& value) {
+  if (!active() || record == 0) return;
+  store_sequenced(spans_.record<liballoc_abi_span>(record - 1), value);
+}
+
+void Segment::set_span_allocated(uint32_t record, uint32_t allocated) {
+  if (!active() || record == 0) return;
+  store_relaxed(&spans_.record<liballoc_abi_span>(record - 1)->allocated, allocated);
+}
+
+void Segment::remove_span(uint32_t record) {
+  if (!active() || record == 0) return;
+  store_sequenced(spans_.record<liballoc_abi_span>(record - 1), liballoc_abi_span{});
+  LockHolder hold(telemetry_lock_);
+  spans_.give_back(record - 1);
+}
+
+// ---- profile --------------------------------------------------------------------------------------------------------------
+
+void Segment::note_modules(const uintptr_t* pcs, uint32_t depth, uint64_t now_ns) {
+  if (find_module_ == nullptr) return;
+  constexpr uint32_t kRemembered = 8;  // frames of one stack alternate between few modules
+  struct Range {
+    uint64_t start, end;
+  } ranges[kRemembered] = {};
+  uint32_t next = 0;
+  for (uint32_t i = 0; i < depth; i++) {
+    const uint64_t pc = pcs[i] - 1;  // the call, not what follows it: that may be another module's first byte
+    bool covered = false;
+    for (const Range& range : ranges) covered |= pc >= range.start && pc < range.end;
+    if (covered) continue;
+    liballoc_abi_module found{};
+    if (!find_module_(pc, &found)) continue;
+    ranges[next++ % kRemembered] = {found.start, found.end};
+    LockHolder hold(telemetry_lock_);
+    modules_.note(found, identity_->executable, now_ns);
+  }
+}
+
+uint32_t Segment::intern_stack(const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash, uint64_t now_ns) {
+  if (!active()) return 0;
+  {
+    LockHolder hold(telemetry_lock_);
+    if (const uint32_t known = stacks_.find(pcs, depth, truncated, hash); known != 0) return known;
+  }
+  // Without the lock, because the finder asks the loader. The modules come first, so that a reader who sees the stack
+  // finds its modules.
+  note_modules(pcs, depth, now_ns);
+  LockHolder hold(telemetry_lock_);
+  if (const uint32_t known = stacks_.find(pcs, depth, truncated, hash); known != 0) return known;
+  return stacks_.add(pcs, depth, truncated, hash);
+}
+
+uint32_t Segment::intern_bucket(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period) {
+  if (!active()) return 0;
+  LockHolder hold(telemetry_lock_);
+  return buckets_.intern(stack, cache_class, allocated, period);
+}
+
+uint32_t Segment::add_sample(const liballoc_abi_sample& sample) {
+  if (!active()) return 0;
+  LockHolder hold(telemetry_lock_);
+  if (!buckets_.valid(sample.bucket) || sample.address == 0) {
+    samples_.count_dropped();
+    return 0;
+  }
+  const uint32_t number = samples_.acquire();
+  if (number == SlotTable::kNone) return 0;
+  store_sequenced(samples_.record<liballoc_abi_sample>(number), sample);
+  buckets_.count_alloc(sample.bucket, sample.requested_bytes);
+  return number + 1;
+}
+
+bool Segment::remove_sample(uint32_t record, liballoc_abi_sample* out) {
+  if (!active() || record == 0) return false;
+  LockHolder hold(telemetry_lock_);
+  if (!samples_.valid(record - 1)) return false;
+  auto* const live = samples_.record<liballoc_abi_sample>(record - 1);
+  if (live->address == 0) return false;
+  const liballoc_abi_sample was = *live;
+  store_sequenced(live, liballoc_abi_sample{});
+  buckets_.count_free(was.bucket, was.requested_bytes);
+  samples_.give_back(record - 1);
+  if (out != nullptr) *out = was;
+  return true;
+}
+
+const liballoc_abi_sample* Segment::sample(uint32_t record) const {
+  if (!active() || record == 0) return nullptr;
+  LockHolder hold(telemetry_lock_);
+  if (!samples_.valid(record - 1)) return nullptr;
+  const auto* const live = samples_.record<liballoc_abi_sample>(record - 1);
+  return live->address == 0 ? nullptr : live;
+}
+
+// ---- events, figures, faults --------------------------------------------------------------------------------------------------
+
+void Segment::emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                   uint64_t e) {
+  if (!active()) return;
+  const liballoc_abi_record record = {0, now_ns, kind, tid, a, b, c, d, e};
+  LockHolder hold(ring_lock_);
+  ring_.write(record);
+}
+
+void Segment::publish_memstats(const liballoc_abi_memstats& values) {
+  if (!active()) return;
+  liballoc_abi_memstats copy = values;
+  LockHolder hold(telemetry_lock_);
+  copy.segment_bytes = space_.backed_bytes();
+  store_sequenced(memstats_, copy);
+}
+
+void Segment::record_fault(const liballoc_abi_fault& fault) {
+  if (active()) faults_.record(fault);
+}
+
+uint64_t Segment::backed_bytes() const { return active() ? space_.backed_bytes() : 0; }
+
+uint64_t Segment::private_bytes() const {
+  if (!active()) return 0;
+  LockHolder hold(telemetry_lock_);
+  return threads_.private_bytes() + spans_.private_bytes() + samples_.private_bytes() + stacks_.private_bytes() +
+         buckets_.private_bytes();
+}
+
+}  // namespace liballoc
