@@ -1,5 +1,6 @@
 # packages.sh - the one list of Debian 12 packages that scripts/ need, and how they are installed.
 # Sourced by scripts/demo and scripts/test. Never starts a service and never removes one.
+# shellcheck shell=bash disable=SC2034
 
 # To compile the library, the agent and allocctl.
 LIBALLOC_PACKAGES_BUILD=(
