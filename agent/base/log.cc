@@ -34,7 +34,7 @@ std::string timestamp() {
   ::gmtime_r(&now.tv_sec, &parts);
   char text[64];
   const size_t length = ::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-  char fraction[16];
+  char fraction[24];
   std::snprintf(fraction, sizeof(fraction), ".%03ldZ", now.tv_nsec / 1000000);
   return std::string(text, length) + fraction;
 }
