@@ -14,7 +14,8 @@ std::string gzip_compress(std::string_view bytes) {
   constexpr int kMemoryLevel = 8;
   constexpr size_t kChunk = 64 * 1024;
   z_stream stream = {};
-  // Level 1: profiles are scraped often and level 6 costs three times the time for a tenth of the bytes.
+  // Level 1: profiles are scraped often and level 6 costs three times the time for a tenth of the
+  // bytes.
   if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzipWindow, kMemoryLevel,
                    Z_DEFAULT_STRATEGY) != Z_OK) {
     throw std::bad_alloc();

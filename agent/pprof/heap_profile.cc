@@ -17,7 +17,9 @@ namespace {
 
 constexpr uint64_t kNoId = 0;
 
-std::string_view name_of(ProfileKind kind) { return kind == ProfileKind::kHeap ? "heap" : "allocs"; }
+std::string_view name_of(ProfileKind kind) {
+  return kind == ProfileKind::kHeap ? "heap" : "allocs";
+}
 
 int64_t to_int64(uint64_t value) {
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();

@@ -1,8 +1,9 @@
 // heap_profile.h - a snapshot as a heap profile that pprof, Parca and Pyroscope read.
 //
-// The four sample types are alloc_objects, alloc_space, inuse_objects, inuse_space, in this order; values are unbiased
-// estimates of the whole process; space is requested bytes; the label "bytes" is the allocated size of each object.
-// Addresses are return addresses, as the stacks have them. Pure but for the SymbolSource; thread-safe if that is.
+// The four sample types are alloc_objects, alloc_space, inuse_objects, inuse_space, in this order;
+// values are unbiased estimates of the whole process; space is requested bytes; the label "bytes"
+// is the allocated size of each object. Addresses are return addresses, as the stacks have them.
+// Pure but for the SymbolSource; thread-safe if that is.
 #pragma once
 
 #include <string>
@@ -12,7 +13,8 @@
 
 namespace liballoc::agent {
 
-enum class ProfileKind { kHeap, kAllocs };  // the same figures; they differ in the default sample type
+// The same figures; they differ in the default sample type.
+enum class ProfileKind { kHeap, kAllocs };
 
 struct ProfileOptions {
   bool symbolize = true;
@@ -29,8 +31,8 @@ struct EncodedProfile {
 [[nodiscard]] EncodedProfile encode_profile(const Snapshot& snapshot, ProfileKind kind,
                                             const ProfileOptions& options, SymbolSource* symbols);
 
-// What happened between two snapshots of the same process: after - before. inuse values can be negative. Always
-// binary: the legacy text cannot say this, so options.debug is of no effect.
+// What happened between two snapshots of the same process: after - before. inuse values can be
+// negative. Always binary: the legacy text cannot say this, so options.debug is of no effect.
 [[nodiscard]] EncodedProfile encode_delta(const Snapshot& before, const Snapshot& after,
                                           ProfileKind kind, const ProfileOptions& options,
                                           SymbolSource* symbols);

@@ -1,7 +1,9 @@
-// heap_samples.h - the buckets of one or two snapshots, summed by the stack of the caller and the object size.
+// heap_samples.h - the buckets of one or two snapshots, summed by the stack of the caller and the
+// object size.
 //
-// Frames of the allocator at the leaf are taken off, so stacks that differ only in the allocator's own path are one.
-// Values are estimates of the whole (profile_math.h), added up as doubles and rounded once, by the reader.
+// Frames of the allocator at the leaf are taken off, so stacks that differ only in the allocator's
+// own path are one. Values are estimates of the whole (profile_math.h), added up as doubles and
+// rounded once, by the reader.
 #pragma once
 
 #include <array>

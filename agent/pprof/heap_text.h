@@ -1,7 +1,8 @@
 // heap_text.h - a snapshot as the legacy heap profile text (debug=1), for people and old tools.
 //
-// The figures are what was sampled, not estimates of the whole: readers of this format do the scaling themselves, from
-// the average object size and the rate in the first line. So bytes here are allocated bytes, which sampling goes by.
+// The figures are what was sampled, not estimates of the whole: readers of this format do the
+// scaling themselves, from the average object size and the rate in the first line. So bytes here
+// are allocated bytes, which sampling goes by.
 #pragma once
 
 #include <string>

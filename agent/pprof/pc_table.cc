@@ -99,6 +99,7 @@ void PcTable::close() {
     open = true;
     // The top page ends at 2^64, which does not fit.
     mappings_.back().end = page > UINT64_MAX - kPage ? UINT64_MAX : page + kPage;
+    if (pc == UINT64_MAX) pcs_[i].address = pc - 1;
     pcs_[i].mapping = static_cast<uint32_t>(mappings_.size() - 1);
   }
 }

@@ -1,7 +1,9 @@
-// pc_table.h - every program counter of a profile once: its mapping, its source frames, whether it is the allocator.
+// pc_table.h - every program counter of a profile once: its mapping, its source frames, whether it
+// is the allocator.
 //
-// Addresses are return addresses, so what lies at pc - 1 (the call) decides the mapping and the frames. Every pc has
-// a mapping: where no module covers it, an "[anon]" one is made for that gap between modules.
+// Addresses are return addresses, so what lies at pc - 1 (the call) decides the mapping and the
+// frames. Every pc has a mapping: where no module covers it, an "[anon]" one is made for that gap
+// between modules.
 #pragma once
 
 #include <cstdint>

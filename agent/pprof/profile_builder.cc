@@ -45,8 +45,12 @@ int64_t ProfileBuilder::intern_string(std::string_view s) {
 }
 
 uint64_t ProfileBuilder::add_mapping(const Mapping& mapping) {
-  mappings_.push_back({mapping.start, mapping.limit, mapping.file_offset,
-                       intern_string(mapping.filename), intern_string(mapping.build_id), {}});
+  mappings_.push_back({mapping.start,
+                       mapping.limit,
+                       mapping.file_offset,
+                       intern_string(mapping.filename),
+                       intern_string(mapping.build_id),
+                       {}});
   return mappings_.size();
 }
 

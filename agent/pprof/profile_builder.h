@@ -1,7 +1,9 @@
-// profile_builder.h - a pprof profile.proto under construction: interns what repeats, hands out ids, writes bytes.
+// profile_builder.h - a pprof profile.proto under construction: interns what repeats, hands out
+// ids, writes bytes.
 //
-// Invariants of the result: string_table[0] is ""; ids of mappings, functions and locations run from 1 without a gap;
-// every string is valid UTF-8; every sample has as many values as there are sample types. Knows nothing of heaps.
+// Invariants of the result: string_table[0] is ""; ids of mappings, functions and locations run
+// from 1 without a gap; every string is valid UTF-8; every sample has as many values as there are
+// sample types. Knows nothing of heaps.
 #pragma once
 
 #include <cstdint>
@@ -76,7 +78,8 @@ class ProfileBuilder {
   ValueType period_type_;
   int64_t period_ = 0, time_ns_ = 0, duration_ns_ = 0;
   int64_t default_sample_type_ = 0, drop_frames_ = 0;
-  std::string locations_bytes_, samples_bytes_;  // written as they come; fields may stand in any order
+  std::string locations_bytes_,
+      samples_bytes_;  // written as they come; fields may stand in any order
 };
 
 }  // namespace liballoc::agent

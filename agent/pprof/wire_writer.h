@@ -1,6 +1,8 @@
-// wire_writer.h - the protobuf wire format, written by hand: just the parts that profile.proto needs.
+// wire_writer.h - the protobuf wire format, written by hand: just the parts that profile.proto
+// needs.
 //
-// Fields of value 0 and empty strings are left out, as proto3 does. Must never know what the fields mean.
+// Fields of value 0 and empty strings are left out, as proto3 does. Must never know what the fields
+// mean.
 #pragma once
 
 #include <cstdint>

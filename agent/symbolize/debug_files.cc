@@ -21,8 +21,8 @@ std::unique_ptr<ElfImage> DebugFiles::open_verified(const std::string& path,
 
 std::unique_ptr<ElfImage> DebugFiles::open_by_build_id(const std::string& build_id) {
   for (const std::string& directory : paths_.debug_directories) {
-    std::string path = directory + "/.build-id/" + build_id.substr(0, 2) + "/" +
-                       build_id.substr(2) + ".debug";
+    std::string path =
+        directory + "/.build-id/" + build_id.substr(0, 2) + "/" + build_id.substr(2) + ".debug";
     if (std::unique_ptr<ElfImage> image = open_verified(path, build_id)) return image;
   }
   return nullptr;

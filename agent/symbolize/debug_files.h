@@ -1,6 +1,8 @@
-// debug_files.h - where the files of a build id are: the module's own path, and the places for separate debug files.
+// debug_files.h - where the files of a build id are: the module's own path, and the places for
+// separate debug files.
 //
-// A file is an answer only when its own build id is the one asked for. Must never guess by name alone.
+// A file is an answer only when its own build id is the one asked for. Must never guess by name
+// alone.
 #pragma once
 
 #include <memory>
@@ -26,7 +28,8 @@ class DebugFiles {
   // The file at `path`, null unless it has this build id.
   [[nodiscard]] std::unique_ptr<ElfImage> open_module(const std::string& path,
                                                       const std::string& build_id);
-  // The separate debug file: by build id, else by the .gnu_debuglink of `module` (may be null), which is at `path`.
+  // The separate debug file: by build id, else by the .gnu_debuglink of `module` (may be null),
+  // which is at `path`.
   [[nodiscard]] std::unique_ptr<ElfImage> open_debug(const ElfImage* module,
                                                      const std::string& path,
                                                      const std::string& build_id);
@@ -45,7 +48,8 @@ class DebugFiles {
   uint64_t files_opened_ = 0;
 };
 
-// At least three bytes in lowercase hex: what is shorter does not identify a file, and anything else could be a path.
+// At least three bytes in lowercase hex: what is shorter does not identify a file, and anything
+// else could be a path.
 [[nodiscard]] bool is_build_id(std::string_view build_id);
 
 }  // namespace liballoc::agent

@@ -1,4 +1,5 @@
-// demangle.h - C++ names for people. Bounded in time and memory for names that were made to explode.
+// demangle.h - C++ names for people. Bounded in time and memory for names that were made to
+// explode.
 #pragma once
 
 #include <string>

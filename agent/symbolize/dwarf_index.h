@@ -1,4 +1,5 @@
-// dwarf_index.h - the DWARF of one file: finds an address's compilation unit, and indexes a unit when first asked.
+// dwarf_index.h - the DWARF of one file: finds an address's compilation unit, and indexes a unit
+// when first asked.
 //
 // Keeps the file open for as long as it lives. Not thread-safe.
 #pragma once
@@ -24,7 +25,8 @@ struct DwarfCounters {
 
 class DwarfIndex {
  public:
-  // Null when the file has no usable DWARF: none, beyond limits, or it refers to a file of shared entries
+  // Null when the file has no usable DWARF: none, beyond limits, or it refers to a file of shared
+  // entries
   // (.gnu_debugaltlink) that is not among `alternates`' answers.
   // find_alternate(build id, path) opens such a file, or returns null.
   template <typename FindAlternate>

@@ -1,7 +1,9 @@
-// elf_image.h - one ELF file opened for reading: its build id, segments, sections, its name for a debug file.
+// elf_image.h - one ELF file opened for reading: its build id, segments, sections, its name for a
+// debug file.
 //
-// The file is read, never mapped: a file that shrinks meanwhile gives an error, not SIGBUS. Offsets and sizes go
-// through libelf, which checks them against the file. Not thread-safe; movable, closes what it owns.
+// The file is read, never mapped: a file that shrinks meanwhile gives an error, not SIGBUS. Offsets
+// and sizes go through libelf, which checks them against the file. Not thread-safe; movable, closes
+// what it owns.
 #pragma once
 
 #include <libelf.h>
@@ -22,7 +24,8 @@ struct LoadSegment {  // of a PT_LOAD
 
 class ElfImage {
  public:
-  // Null when the file is missing, unreadable, not a regular file or not a 64-bit or 32-bit ELF file of this machine.
+  // Null when the file is missing, unreadable, not a regular file or not a 64-bit or 32-bit ELF
+  // file of this machine.
   [[nodiscard]] static std::unique_ptr<ElfImage> open(const std::string& path);
   // An image in memory, which must outlive the ElfImage.
   [[nodiscard]] static std::unique_ptr<ElfImage> from_memory(std::string& bytes);
@@ -32,8 +35,9 @@ class ElfImage {
   ~ElfImage();
 
   [[nodiscard]] Elf* elf() const { return elf_; }
-  [[nodiscard]] std::string build_id() const;    // lowercase hex, "" = none
-  [[nodiscard]] std::string debug_link() const;  // .gnu_debuglink: a file name without slash, "" = none
+  [[nodiscard]] std::string build_id() const;  // lowercase hex, "" = none
+  [[nodiscard]] std::string debug_link()
+      const;  // .gnu_debuglink: a file name without slash, "" = none
   [[nodiscard]] std::vector<LoadSegment> load_segments() const;
   // The section of this name, null when there is none or it has no bytes in the file.
   [[nodiscard]] Elf_Scn* section(std::string_view name) const;

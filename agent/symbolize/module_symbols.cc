@@ -52,7 +52,8 @@ std::vector<SourceFrame> ModuleSymbols::lookup(const Module& module, uint64_t ad
       frames.back().system_name != frames.back().function) {
     return frames;
   }
-  // DWARF gives the plain name of what has no linkage name: C, but also clones (f.part.0) and unnamed functions.
+  // DWARF gives the plain name of what has no linkage name: C, but also clones (f.part.0) and
+  // unnamed functions.
   const std::string_view symbol = symbols_.find(elf_address);
   if (symbol.empty()) {
     if (!frames.empty() && frames.back().function.empty()) frames.clear();

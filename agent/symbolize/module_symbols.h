@@ -1,4 +1,5 @@
-// module_symbols.h - all that is known of one build id: symbol table and DWARF, from its file and its debug files.
+// module_symbols.h - all that is known of one build id: symbol table and DWARF, from its file and
+// its debug files.
 //
 // Opened at most once, on the first lookup. Thread-safe: one lock per module.
 #pragma once
@@ -42,9 +43,9 @@ class ModuleSymbols {
   void open_locked();
   [[nodiscard]] uint64_t elf_address_locked(const Module& module, uint64_t address) const;
 
-  std::atomic<bool> found_ = false;      // written under the lock
-  std::atomic<uint64_t> growth_ = 0;     // likewise
-  mutable std::mutex mutex_;             // guards everything below
+  std::atomic<bool> found_ = false;   // written under the lock
+  std::atomic<uint64_t> growth_ = 0;  // likewise
+  mutable std::mutex mutex_;          // guards everything below
   DebugFiles files_;
   const std::string path_, build_id_;
   bool opened_ = false;

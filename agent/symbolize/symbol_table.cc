@@ -17,7 +17,8 @@ struct Symbol {
   uint8_t rank;  // among symbols of one address the highest gives the name
 };
 
-// Names that people know first: malloc before __libc_malloc, and a global name before a local alias.
+// Names that people know first: malloc before __libc_malloc, and a global name before a local
+// alias.
 uint8_t rank_of(const GElf_Sym& symbol, std::string_view name) {
   uint8_t rank = 0;
   if (symbol.st_size != 0) rank += 8;
@@ -37,7 +38,8 @@ struct TextSection {
   uint64_t start, end;
 };
 
-// Executable sections: where a symbol without a size must end, and where one without a type can be code.
+// Executable sections: where a symbol without a size must end, and where one without a type can be
+// code.
 std::vector<TextSection> text_sections(Elf* elf) {
   std::vector<TextSection> sections;
   Elf_Scn* scn = nullptr;
@@ -115,7 +117,8 @@ SymbolTable SymbolTable::build(const ElfImage& image) {
                        static_cast<uint32_t>(length), rank_of(symbol, {name, length})});
     table.text_.append(name, length);
   }
-  // By address, and the best name of an address last: RangeMap prefers the later of equal priorities.
+  // By address, and the best name of an address last: RangeMap prefers the later of equal
+  // priorities.
   std::stable_sort(symbols.begin(), symbols.end(), [](const Symbol& a, const Symbol& b) {
     return a.start != b.start ? a.start < b.start : a.rank < b.rank;
   });

@@ -1,6 +1,7 @@
 // symbol_table.h - the function symbols of one file, sorted, in memory of its own.
 //
-// libdwfl scans all symbols for each address; this is one binary search. Immutable after build(): thread-safe.
+// libdwfl scans all symbols for each address; this is one binary search. Immutable after build():
+// thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -18,10 +19,12 @@ class SymbolTable {
  public:
   SymbolTable() = default;
 
-  // Functions of .symtab; where there is none, of .dynsym. Empty when there is neither or the tables are beyond limits.
+  // Functions of .symtab; where there is none, of .dynsym. Empty when there is neither or the
+  // tables are beyond limits.
   [[nodiscard]] static SymbolTable build(const ElfImage& image);
 
-  // Mangled name of the function at an ELF virtual address; "" where no symbol covers it. Valid as long as the table.
+  // Mangled name of the function at an ELF virtual address; "" where no symbol covers it. Valid as
+  // long as the table.
   [[nodiscard]] std::string_view find(uint64_t address) const;
 
   [[nodiscard]] size_t size() const { return names_.size(); }

@@ -44,7 +44,8 @@ void Symbolizer::account(const std::string& key, const std::shared_ptr<ModuleSym
     if (it == index_.end() || it->second->symbols != symbols) return;
     if (it->second->growth == symbols->growth()) return;
   }
-  const uint64_t growth = symbols->growth();  // before the measurement: what comes after is measured again
+  const uint64_t growth =
+      symbols->growth();  // before the measurement: what comes after is measured again
   const ModuleSymbolsStats measured = symbols->stats();
   const std::lock_guard lock(mutex_);
   const auto it = index_.find(key);

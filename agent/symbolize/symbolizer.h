@@ -1,8 +1,10 @@
-// symbolizer.h - names, files, lines and inlined frames for addresses of other processes, by build id.
+// symbolizer.h - names, files, lines and inlined frames for addresses of other processes, by build
+// id.
 //
-// A file whose build id is not the module's gives nothing: no name rather than a wrong one. Modules without a build
-// id, the vDSO and anonymous memory give nothing. What was read is kept per build id, within SymbolizerOptions'
-// bounds, the least recently used going first. Thread-safe; files are opened by the thread that asks.
+// A file whose build id is not the module's gives nothing: no name rather than a wrong one. Modules
+// without a build id, the vDSO and anonymous memory give nothing. What was read is kept per build
+// id, within SymbolizerOptions' bounds, the least recently used going first. Thread-safe; files are
+// opened by the thread that asks.
 #pragma once
 
 #include <chrono>
@@ -24,18 +26,19 @@ struct SymbolizerOptions {
   SymbolPaths paths;
   size_t max_bytes = size_t{512} << 20;  // of all symbol tables and DWARF kept
   size_t max_modules = 256;              // a module with DWARF keeps up to two descriptors open
-  std::chrono::seconds retry_missing{60};  // a file that was not there is looked for again after this
+  std::chrono::seconds retry_missing{
+      60};  // a file that was not there is looked for again after this
 };
 
 struct SymbolizerStats {
   uint64_t lookups = 0;
-  uint64_t files_opened = 0;   // by modules kept now
-  uint64_t symbols = 0;        // likewise, and so on below
+  uint64_t files_opened = 0;  // by modules kept now
+  uint64_t symbols = 0;       // likewise, and so on below
   uint64_t units_indexed = 0;
   uint64_t dies_visited = 0;
   uint64_t modules = 0;
   uint64_t memory_bytes = 0;
-  uint64_t evicted = 0;        // modules, ever
+  uint64_t evicted = 0;  // modules, ever
 };
 
 class Symbolizer final : public SymbolSource {

@@ -21,7 +21,8 @@ uint32_t number(Dwarf_Die* die, unsigned attribute) {
   return static_cast<uint32_t>(value);
 }
 
-// Following abstract_origin and specification, as the name of an inlined or out-of-line function is there.
+// Following abstract_origin and specification, as the name of an inlined or out-of-line function is
+// there.
 std::string_view inherited_string(Dwarf_Die* die, unsigned attribute) {
   Dwarf_Attribute storage;
   const char* text = dwarf_formstring(dwarf_attr_integrate(die, attribute, &storage));
@@ -91,7 +92,8 @@ void UnitIndex::walk(Dwarf_Die unit, uint64_t& dies_visited) {
   };
   std::vector<RangeMap::Range> ranges;
   std::vector<Level> levels;
-  uint32_t budget = kMaxDiesPerUnit;  // a sibling reference may point backwards: the walk must end all the same
+  uint32_t budget =
+      kMaxDiesPerUnit;  // a sibling reference may point backwards: the walk must end all the same
   Dwarf_Die child;
   if (dwarf_child(&unit, &child) == 0) levels.push_back({child, kNoScope, 1});
   while (!levels.empty() && budget-- > 0) {
@@ -108,8 +110,7 @@ void UnitIndex::walk(Dwarf_Die unit, uint64_t& dies_visited) {
       // Deeper wins; scopes of one depth do not overlap.
       for (size_t i = first; i < ranges.size(); ++i) ranges[i].priority = depth;
     }
-    if (depth < kMaxDieDepth && dwarf_haschildren(&die) == 1 &&
-        dwarf_child(&die, &child) == 0) {
+    if (depth < kMaxDieDepth && dwarf_haschildren(&die) == 1 && dwarf_child(&die, &child) == 0) {
       levels.push_back({child, scope, depth + 1});
     }
   }
@@ -139,8 +140,8 @@ void UnitIndex::read_lines(Dwarf_Die* unit) {
     if (dwarf_line_file(line, &files, &file) != 0) file = 0;
     rows_.push_back({address, static_cast<uint32_t>(file), ends ? -1 : number_of_line});
   }
-  // libdw sorts them; with a hostile file this must not be taken on trust. A sequence's end comes before the start of
-  // the next one at the same address.
+  // libdw sorts them; with a hostile file this must not be taken on trust. A sequence's end comes
+  // before the start of the next one at the same address.
   std::stable_sort(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) {
     return a.address != b.address ? a.address < b.address : (a.line < 0) > (b.line < 0);
   });

@@ -1,7 +1,9 @@
-// unit_index.h - one compilation unit of DWARF: which functions, inlined ones included, and which line an address has.
+// unit_index.h - one compilation unit of DWARF: which functions, inlined ones included, and which
+// line an address has.
 //
-// Made by one walk over the unit's entries and its line table; then each lookup is two binary searches and a walk up
-// the scopes (dwarf_getscopes walks the whole unit for each address). Not thread-safe: names are read on first use.
+// Made by one walk over the unit's entries and its line table; then each lookup is two binary
+// searches and a walk up the scopes (dwarf_getscopes walks the whole unit for each address). Not
+// thread-safe: names are read on first use.
 #pragma once
 
 #include <elfutils/libdw.h>
@@ -21,8 +23,8 @@ class UnitIndex {
   // `unit` is of a Dwarf that outlives the index. Adds what it walked over to `dies_visited`.
   UnitIndex(Dwarf_Die unit, uint64_t& dies_visited);
 
-  // Innermost first; `address` is an ELF virtual address. Empty when the unit does not cover it. A frame
-  // has an empty `function` where only the line is known.
+  // Innermost first; `address` is an ELF virtual address. Empty when the unit does not cover it. A
+  // frame has an empty `function` where only the line is known.
   [[nodiscard]] std::vector<SourceFrame> lookup(uint64_t address);
 
   [[nodiscard]] size_t memory_bytes() const;
@@ -34,7 +36,7 @@ class UnitIndex {
     uint32_t parent = kNoScope;  // the scope that this one was inlined into
     uint32_t call_file = 0;      // of an inlined one: where it was called
     uint32_t call_line = 0;
-    int32_t name = -1;           // index into names_, -1 = not read yet
+    int32_t name = -1;  // index into names_, -1 = not read yet
     Dwarf_Die die{};
   };
   struct FunctionName {
