@@ -61,7 +61,7 @@ class Router {
 
   const HttpOptions options_;
   const HttpContext context_;
-  Collector collector_;
+  MetricsCollector collector_;
   PprofEndpoints pprof_;
   RequestCounts counts_;
 };

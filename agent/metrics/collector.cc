@@ -237,10 +237,10 @@ void add_agent(const AgentStats& agent, const std::vector<HttpRequestCount>& req
 
 }  // namespace
 
-Collector::Collector(size_t max_processes, CgroupReader cgroups)
+MetricsCollector::MetricsCollector(size_t max_processes, CgroupReader cgroups)
     : max_processes_(max_processes), cgroups_(std::move(cgroups)) {}
 
-std::vector<MetricFamily> Collector::collect(const CollectorInput& input) {
+std::vector<MetricFamily> MetricsCollector::collect(const CollectorInput& input) {
   Families families;
   const TargetSelection selection = select_targets(input.processes, max_processes_);
   std::map<std::string, CgroupMemory> cgroups;  // many processes share one group

@@ -34,10 +34,10 @@ struct CollectorInput {
 };
 
 // Thread-safe.
-class Collector {
+class MetricsCollector {
  public:
   // Exports at most `max_processes`: running ones first, older ones first. The others are counted.
-  explicit Collector(size_t max_processes, CgroupReader cgroups = CgroupReader());
+  explicit MetricsCollector(size_t max_processes, CgroupReader cgroups = CgroupReader());
 
   // Families in catalog order; one without a value now is left out. An ended process keeps only
   // target_up 0 and target_info, so that its other series end instead of repeating their last
