@@ -6,14 +6,14 @@
 LIBALLOC_PACKAGES_BUILD=(
   cmake ninja-build ccache g++ pkg-config
   libgrpc++-dev libgrpc-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  prometheus-cpp-dev libboost1.81-dev libssl-dev zlib1g-dev libdw-dev libelf-dev
+  prometheus-cpp-dev libboost1.81-dev libcli11-dev libssl-dev zlib1g-dev libdw-dev libelf-dev
 )
 # To show it: a real server, its load generator, and the pprof that reads heap profiles.
 LIBALLOC_PACKAGES_DEMO=(redis-server redis-tools golang-go python3)
 # To test it: sanitizers, test libraries, and every program that is run under the allocator.
 LIBALLOC_PACKAGES_TEST=(
   clang libclang-rt-14-dev libgtest-dev libgmock-dev binutils python3 python3-grpcio python3-protobuf golang-go
-  redis-server redis-tools sqlite3 perl lua5.4 git nginx postgresql-15 prometheus util-linux
+  redis-server redis-tools sqlite3 perl lua5.4 git nginx postgresql-15 prometheus jsonnet util-linux
 )
 
 # package_is_installed NAME

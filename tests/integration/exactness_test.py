@@ -23,11 +23,11 @@ class ExactnessTest(harness.IntegrationTest):
         reply = agent.allocctl_json("stats", str(pid))
         self.assertFalse(reply.get("stale", False), "the figures are not fresh")
         health = reply.get("health", {})
-        self.assertEqual(int(health.get("corrupt_records", 0)), 0)
-        classes = reply["memstats"]["by_size"]
+        self.assertEqual(int(health.get("corruptRecords", 0)), 0)
+        classes = reply["memstats"]["bySize"]
         self.assertEqual(len(classes), 68)
-        return [(int(c.get("object_bytes", 0)), int(c.get("mallocs", 0)) - int(c.get("frees", 0)),
-                 int(c.get("live_bytes", 0))) for c in classes]
+        return [(int(c.get("objectBytes", 0)), int(c.get("mallocs", 0)) - int(c.get("frees", 0)),
+                 int(c.get("liveBytes", 0))) for c in classes]
 
     def metrics_by_size(self, agent, pid):
         """{size_class label: live objects} of /metrics, summed over the samples of this process."""
@@ -107,7 +107,7 @@ class ExactnessTest(harness.IntegrationTest):
         self.assertEqual(len(harness.segments(self.shm)), 2, "parent and child have a segment each")
         agent = self.start_agent()
         child = [p for pid, p in agent.processes().items() if pid != talk.pid]
-        self.assertEqual([int(p.get("forked_from", 0)) for p in child], [talk.pid])
+        self.assertEqual([int(p.get("forkedFrom", 0)) for p in child], [talk.pid])
         self.assertEqual(os.path.basename(child[0]["executable"]), os.path.basename(self.options.truth))
 
 

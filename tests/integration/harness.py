@@ -173,7 +173,7 @@ class Agent:
         return done.stdout
 
     def allocctl_json(self, *words):
-        return json.loads(self.allocctl("--json", *words))
+        return json.loads(self.allocctl("--json", *words))  # protobuf JSON: camelCase, 64-bit numbers as strings
 
     def processes(self):
         """pid -> what `allocctl ps` says about it."""

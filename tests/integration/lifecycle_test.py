@@ -49,9 +49,9 @@ class LifecycleTest(harness.IntegrationTest):
         talk.process.wait()
         self.only_segment(talk.pid)
         entry = agent.wait_for(talk.pid, "PROCESS_STATE_KILLED")
-        self.assertIn("exit_time", entry)
+        self.assertIn("exitTime", entry)
         after = agent.allocctl_json("stats", str(talk.pid))["memstats"]
-        for field in ("mallocs", "frees", "heap_alloc", "samples_taken"):
+        for field in ("mallocs", "frees", "heapAlloc", "samplesTaken"):
             self.assertEqual(int(after[field]), int(before[field]), field)
         status, profile_after, headers = agent.get("/processes/%d/debug/pprof/heap" % talk.pid)
         self.assertEqual((status, headers["Content-Type"]), (200, "application/octet-stream"))
@@ -75,7 +75,7 @@ class LifecycleTest(harness.IntegrationTest):
         talk.process.wait()
         agent = self.start_agent()
         agent.wait_for(talk.pid, "PROCESS_STATE_KILLED")
-        self.assertGreater(int(agent.allocctl_json("stats", str(talk.pid))["memstats"]["heap_alloc"]), 200000)
+        self.assertGreater(int(agent.allocctl_json("stats", str(talk.pid))["memstats"]["heapAlloc"]), 200000)
 
     def test_segments_of_the_dead_go_away_after_their_time(self):
         agent = self.start_agent("--retain-exited", "1s")
@@ -92,8 +92,8 @@ class LifecycleTest(harness.IntegrationTest):
         self.assertNotEqual(self.only_segment(talk.pid), self.only_segment(child))
         agent = self.start_agent()
         entry = agent.wait_for(child)
-        self.assertEqual(int(entry["forked_from"]), talk.pid)
-        self.assertEqual(int(agent.wait_for(talk.pid).get("forked_from", 0)), 0)
+        self.assertEqual(int(entry["forkedFrom"]), talk.pid)
+        self.assertEqual(int(agent.wait_for(talk.pid).get("forkedFrom", 0)), 0)
         # Nothing in the parent's segment moves while only the child works.
         before = agent.allocctl_json("stats", str(talk.pid))["memstats"]
         talk.process.stdin.write(b"\n")

@@ -152,7 +152,7 @@ class ProfileTest(harness.IntegrationTest):
         agent = self.start_agent()
         agent.wait_for(talk.pid)
         memstats = agent.allocctl_json("stats", str(talk.pid))["memstats"]
-        self.assertEqual(int(memstats.get("samples_taken", 0)), 0)
+        self.assertEqual(int(memstats.get("samplesTaken", 0)), 0)
         self.assertGreaterEqual(int(memstats["mallocs"]), sum(row[1] for row in held))
 
 
