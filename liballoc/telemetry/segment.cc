@@ -170,4 +170,9 @@ uint64_t Segment::private_bytes() const {
          buckets_.private_bytes();
 }
 
+void Segment::for_each_thread_block(void (*visit)(const liballoc_abi_thread*, void*), void* context) const {
+  if (!active()) return;
+  for (uint32_t n = 0; n < threads_.used(); n++) visit(threads_.record<liballoc_abi_thread>(n), context);
+}
+
 }  // namespace liballoc

@@ -56,6 +56,8 @@ class Segment {
   // A free block, else a new one, else null.
   liballoc_abi_thread* acquire_thread_block(uint32_t tid, uint64_t now_ns);
   void release_thread_block(liballoc_abi_thread* block);
+  // Every block that was ever used, with its counts. Between lock_for_fork() and its unlock: takes no lock itself.
+  void for_each_thread_block(void (*visit)(const liballoc_abi_thread* block, void* context), void* context) const;
 
   // ---- spans: `record` is a record number + 1; 0 is ignored --------------------------------------------------------
   uint32_t add_span();

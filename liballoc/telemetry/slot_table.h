@@ -28,6 +28,7 @@ class SlotTable {
   void give_back(uint32_t number) { free_.push(number); }
   void count_dropped() { table_.count_dropped(); }
 
+  uint32_t used() const { return table_.used(); }  // record numbers below it were handed out at least once
   bool valid(uint32_t number) const { return number < table_.used(); }
   template <typename T>
   T* record(uint32_t number) const {

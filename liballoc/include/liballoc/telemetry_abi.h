@@ -27,9 +27,9 @@
 #define LIBALLOC_ABI_CAPACITY_BYTES UINT64_C(268435456) /* logical size of the sparse file, and the cap on growth */
 #define LIBALLOC_ABI_DIRECTORY_CAPACITY 120
 
-/* Size classes 1..67; class 0 is "large" (its own span). A "cache class" is class + 68 * noscan. */
-#define LIBALLOC_ABI_SIZE_CLASSES 68
-#define LIBALLOC_ABI_CACHE_CLASSES 136
+/* 67 size classes: 1..66 are small, class 0 is "large" (its own span). A "cache class" is class + 67 * noscan. */
+#define LIBALLOC_ABI_SIZE_CLASSES 67
+#define LIBALLOC_ABI_CACHE_CLASSES 134
 
 /* ---- header ------------------------------------------------------------------------------------------------------ */
 
@@ -106,7 +106,7 @@ struct liballoc_abi_identity { /* strings are NUL-terminated, cut where too long
   uint64_t reserved[72];       /* 3520 */
 };
 
-/* ---- size classes: one record per class 0..67, written once ---------------------------------------------------------- */
+/* ---- size classes: one record per class 0..66, written once ---------------------------------------------------------- */
 
 struct liballoc_abi_size_class {
   uint32_t object_bytes; /*  0; 0 for class 0 (large) */
@@ -335,7 +335,7 @@ LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_identity) == 4096);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_size_class) == 16);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_memstats) == 512);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_class_counter) == 32);
-LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_thread) == 64 + 136 * 32);
+LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_thread) == 64 + 134 * 32);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_span) == 64);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_stack) == 32);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_frame) == 8);

@@ -1,0 +1,86 @@
+// new_delete.cc - every replaceable operator new and delete. Throwing and new-handlers belong to the C++ runtime of the program,
+// which is looked up when memory runs out: the library itself links none.
+#include <dlfcn.h>
+
+#include <cstddef>
+#include <new>
+
+#include "liballoc/base/check.h"
+#include "liballoc/core/allocator.h"
+
+namespace {
+
+using Handler = void (*)();
+
+// Weak: present when the program has a C++ runtime in its global scope, as every C++ program does.
+extern "C" __attribute__((weak)) void liballoc_std_throw_bad_alloc() __asm__("_ZSt17__throw_bad_allocv");
+extern "C" __attribute__((weak)) Handler liballoc_std_get_new_handler() __asm__("_ZSt15get_new_handlerv");
+
+// The runtime may also have come with a library that was opened later.
+template <typename F>
+F* find(F* linked, const char* name) {
+  return linked != nullptr ? linked : reinterpret_cast<F*>(dlsym(RTLD_DEFAULT, name));
+}
+
+// [new.delete.single]: calls the new-handler until one gives up, or throws, or memory is there. Null when there is none.
+LIBALLOC_COLD void* retry_with_handler(size_t bytes, size_t align) {
+  while (true) {
+    auto* current = find(liballoc_std_get_new_handler, "_ZSt15get_new_handlerv");
+    Handler handler = current != nullptr ? current() : nullptr;
+    if (handler == nullptr) return nullptr;
+    handler();
+    if (void* p = liballoc::allocate_general({bytes, align, false, false})) return p;
+  }
+}
+
+LIBALLOC_COLD void* new_slow(size_t bytes, size_t align) {
+  if (void* p = retry_with_handler(bytes, align)) return p;
+  if (auto* throw_bad_alloc = find(liballoc_std_throw_bad_alloc, "_ZSt17__throw_bad_allocv")) throw_bad_alloc();
+  liballoc::LineBuffer line;
+  line.text("liballoc: operator new of ").dec(bytes).text(" bytes failed and there is no C++ runtime to throw");
+  liballoc::fatal(line);
+}
+
+inline void* allocate_new(size_t bytes) {
+  void* p = liballoc::allocate(bytes);
+  return LIBALLOC_LIKELY(p != nullptr) ? p : new_slow(bytes, 8);
+}
+inline void* allocate_new(size_t bytes, std::align_val_t align) {
+  const size_t a = static_cast<size_t>(align);
+  void* p = liballoc::allocate_general({bytes, a, false, false});
+  return LIBALLOC_LIKELY(p != nullptr) ? p : new_slow(bytes, a);
+}
+inline void* allocate_nothrow(size_t bytes, size_t align) noexcept {
+  void* p = liballoc::allocate_general({bytes, align, false, false});
+  return LIBALLOC_LIKELY(p != nullptr) ? p : retry_with_handler(bytes, align);
+}
+
+}  // namespace
+
+LIBALLOC_EXPORT void* operator new(size_t n) { return allocate_new(n); }
+LIBALLOC_EXPORT void* operator new[](size_t n) { return allocate_new(n); }
+LIBALLOC_EXPORT void* operator new(size_t n, std::align_val_t a) { return allocate_new(n, a); }
+LIBALLOC_EXPORT void* operator new[](size_t n, std::align_val_t a) { return allocate_new(n, a); }
+LIBALLOC_EXPORT void* operator new(size_t n, const std::nothrow_t&) noexcept { return allocate_nothrow(n, 8); }
+LIBALLOC_EXPORT void* operator new[](size_t n, const std::nothrow_t&) noexcept { return allocate_nothrow(n, 8); }
+LIBALLOC_EXPORT void* operator new(size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+  return allocate_nothrow(n, static_cast<size_t>(a));
+}
+LIBALLOC_EXPORT void* operator new[](size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+  return allocate_nothrow(n, static_cast<size_t>(a));
+}
+
+LIBALLOC_EXPORT void operator delete(void* p) noexcept { liballoc::release(p); }
+LIBALLOC_EXPORT void operator delete[](void* p) noexcept { liballoc::release(p); }
+LIBALLOC_EXPORT void operator delete(void* p, size_t) noexcept { liballoc::release(p); }
+LIBALLOC_EXPORT void operator delete[](void* p, size_t) noexcept { liballoc::release(p); }
+LIBALLOC_EXPORT void operator delete(void* p, std::align_val_t) noexcept { liballoc::release(p); }
+LIBALLOC_EXPORT void operator delete[](void* p, std::align_val_t) noexcept { liballoc::release(p); }
+LIBALLOC_EXPORT void operator delete(void* p, size_t, std::align_val_t) noexcept { liballoc::release(p); }
+LIBALLOC_EXPORT void operator delete[](void* p, size_t, std::align_val_t) noexcept { liballoc::release(p); }
+LIBALLOC_EXPORT void operator delete(void* p, const std::nothrow_t&) noexcept { liballoc::release(p); }
+LIBALLOC_EXPORT void operator delete[](void* p, const std::nothrow_t&) noexcept { liballoc::release(p); }
+LIBALLOC_EXPORT void operator delete(void* p, std::align_val_t, const std::nothrow_t&) noexcept { liballoc::release(p); }
+LIBALLOC_EXPORT void operator delete[](void* p, std::align_val_t, const std::nothrow_t&) noexcept {
+  liballoc::release(p);
+}

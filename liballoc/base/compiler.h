@@ -1,0 +1,34 @@
+// compiler.h - attributes and branch hints. No declarations of behaviour; never includes another project file.
+#pragma once
+
+#include <cstddef>
+
+#define LIBALLOC_LIKELY(x) __builtin_expect(!!(x), 1)
+#define LIBALLOC_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define LIBALLOC_INLINE inline __attribute__((always_inline))
+#define LIBALLOC_NOINLINE __attribute__((noinline))
+#define LIBALLOC_COLD __attribute__((noinline, cold))
+#define LIBALLOC_EXPORT __attribute__((visibility("default")))
+// Thread-local words of a preloaded library sit in the static TLS block: one load, never a call into the loader.
+#define LIBALLOC_TLS_MODEL __attribute__((tls_model("initial-exec")))
+
+#ifdef NDEBUG
+#define LIBALLOC_DEBUG 0
+#else
+#define LIBALLOC_DEBUG 1
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define LIBALLOC_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LIBALLOC_TSAN 1
+#endif
+#endif
+#ifndef LIBALLOC_TSAN
+#define LIBALLOC_TSAN 0
+#endif
+
+namespace liballoc {
+inline constexpr size_t kCacheLineBytes = 64;
+}

@@ -1,0 +1,72 @@
+// spin_lock.cc - the waiting half of SpinLock and the debug rank check. Never calls libc.
+#include "liballoc/base/spin_lock.h"
+
+#include "liballoc/base/check.h"
+#include "liballoc/base/syscall.h"
+
+namespace liballoc {
+
+namespace {
+// Long enough to outlast a list operation on another core, far shorter than a reschedule.
+constexpr int kSpins = 100;
+
+inline void cpu_relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  __asm__ volatile("yield");
+#endif
+}
+}  // namespace
+
+static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t), "the kernel waits on the word itself");
+
+void SpinLock::lock_slow() {
+  for (int i = 0; i < kSpins; i++) {
+    cpu_relax();
+    uint32_t expected = kFree;
+    if (state_.load(std::memory_order_relaxed) == kFree &&
+        state_.compare_exchange_weak(expected, kHeld, std::memory_order_acquire, std::memory_order_relaxed)) {
+      return;
+    }
+  }
+  // From here on the word says "contended" while we hold it, which costs one needless wake at worst.
+  while (state_.exchange(kContended, std::memory_order_acquire) != kFree) {
+    sys::futex_wait(reinterpret_cast<uint32_t*>(&state_), kContended);
+  }
+}
+
+void SpinLock::wake() { sys::futex_wake(reinterpret_cast<uint32_t*>(&state_), 1); }
+
+#if LIBALLOC_DEBUG
+namespace {
+// Held locks per rank of this thread.
+constinit thread_local uint16_t t_held[static_cast<size_t>(LockRank::kCount)] LIBALLOC_TLS_MODEL = {};
+}  // namespace
+
+void SpinLock::note_acquire() {
+  for (size_t r = static_cast<size_t>(rank_); r < static_cast<size_t>(LockRank::kCount); r++) {
+    if (t_held[r] == 0) continue;
+    const bool fork_takes_all_centrals = rank_ == LockRank::kCentral && r == static_cast<size_t>(rank_) &&
+                                         t_held[static_cast<size_t>(LockRank::kFork)] != 0;
+    if (fork_takes_all_centrals) continue;
+    LineBuffer message;
+    message.text("liballoc: lock rank ").dec(static_cast<uint64_t>(rank_)).text(" taken while holding rank ").dec(r);
+    fatal(message);
+  }
+  t_held[static_cast<size_t>(rank_)]++;
+}
+
+void SpinLock::note_release() {
+  LIBALLOC_CHECK(t_held[static_cast<size_t>(rank_)] > 0);
+  t_held[static_cast<size_t>(rank_)]--;
+}
+
+void reset_lock_ranks_after_fork() {
+  for (uint16_t& held : t_held) held = 0;
+}
+#else
+void reset_lock_ranks_after_fork() {}
+#endif
+
+}  // namespace liballoc

@@ -1,0 +1,83 @@
+// spin_lock.h - the one lock of the library: spins briefly, then sleeps in the kernel. Has a rank; a debug build ends the
+// process when ranks are taken out of order. Must never be held while user code, the unwinder or the loader runs.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "liballoc/base/compiler.h"
+
+namespace liballoc {
+
+// Taken in ascending order. The list in docs/architecture.md is this one.
+enum class LockRank : uint8_t {
+  kFork = 0,
+  kThreadRegistry,
+  kCentral,  // one per cache class; only fork holds several, in class order
+  kPageHeap,
+  kSpecials,
+  kMeta,
+  kTelemetry,
+  kTelemetryRing,
+  kRegionMap,  // debug builds: under every lock that changes memory states
+  kCount
+};
+
+class SpinLock {
+ public:
+  constexpr explicit SpinLock(LockRank rank) : rank_(rank) {}
+  SpinLock(const SpinLock&) = delete;
+  SpinLock& operator=(const SpinLock&) = delete;
+
+  LIBALLOC_INLINE void lock() {
+    note_acquire();
+    uint32_t expected = kFree;
+    // Acquire: pairs with the release in unlock(); what the last holder wrote is visible.
+    if (LIBALLOC_UNLIKELY(!state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire,
+                                                          std::memory_order_relaxed))) {
+      lock_slow();
+    }
+  }
+
+  LIBALLOC_INLINE void unlock() {
+    note_release();
+    if (LIBALLOC_UNLIKELY(state_.exchange(kFree, std::memory_order_release) == kContended)) wake();
+  }
+
+  // In the child of a fork, where the holder may not exist. Only while no other thread can.
+  void reset_after_fork() { state_.store(kFree, std::memory_order_relaxed); }
+
+  bool held_by_someone() const { return state_.load(std::memory_order_relaxed) != kFree; }
+
+ private:
+  static constexpr uint32_t kFree = 0, kHeld = 1, kContended = 2;
+
+  LIBALLOC_COLD void lock_slow();
+  LIBALLOC_COLD void wake();
+#if LIBALLOC_DEBUG
+  void note_acquire();
+  void note_release();
+#else
+  LIBALLOC_INLINE void note_acquire() {}
+  LIBALLOC_INLINE void note_release() {}
+#endif
+
+  std::atomic<uint32_t> state_{kFree};
+  [[maybe_unused]] LockRank rank_;
+};
+
+// Forget which ranks the calling thread holds (debug builds): for the child of a fork.
+void reset_lock_ranks_after_fork();
+
+class LockHolder {
+ public:
+  explicit LockHolder(SpinLock& lock) : lock_(lock) { lock_.lock(); }
+  ~LockHolder() { lock_.unlock(); }
+  LockHolder(const LockHolder&) = delete;
+  LockHolder& operator=(const LockHolder&) = delete;
+
+ private:
+  SpinLock& lock_;
+};
+
+}  // namespace liballoc

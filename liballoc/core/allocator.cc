@@ -1,0 +1,231 @@
+// allocator.cc - the slow paths: see allocator.h.
+#include "liballoc/core/allocator.h"
+
+#include <cstring>
+
+#include "liballoc/base/bits.h"
+#include "liballoc/core/emergency.h"
+#include "liballoc/core/fork.h"
+#include "liballoc/core/report.h"
+#include "liballoc/core/sampling.h"
+#include "liballoc/core/telemetry_bridge.h"
+#include "liballoc/heap/specials.h"
+#include "liballoc/os/os.h"
+
+namespace liballoc {
+
+namespace {
+
+// Brackets every slow path: finds the thread's record, notices a new process, refuses re-entry, and catches up on telemetry
+// at the end, when no lock is held.
+class SlowPath {
+ public:
+  SlowPath() : thread_(t_thread) {
+    if (LIBALLOC_UNLIKELY(thread_ == nullptr)) {
+      thread_ = thread_attach();
+      if (thread_ == nullptr) return;
+    } else if (LIBALLOC_UNLIKELY(thread_->heap.cache->state == nullptr)) {
+      fork_become_child();
+    } else if (LIBALLOC_UNLIKELY(thread_->in_slow)) {
+      thread_ = nullptr;
+      reentered_ = true;
+      return;
+    }
+    thread_->in_slow = true;
+    if (LIBALLOC_UNLIKELY(runtime_segment_wanted())) runtime_create_segment(fork_parent_pid());
+    if (LIBALLOC_UNLIKELY(thread_->block == thread_->private_block)) thread_join_segment(thread_);
+  }
+  ~SlowPath() {
+    if (thread_ == nullptr) return;
+    if (thread_->pages_changed) {
+      thread_->pages_changed = false;
+      store_relaxed(&thread_->block->cached_bytes, thread_cache_bytes(thread_->heap));
+      bridge_publish_memstats();
+      g_heap.pages().scavenge_tick(monotonic_ns());
+    }
+    thread_->in_slow = false;
+    if (LIBALLOC_UNLIKELY(thread_exited())) thread_detach();
+  }
+  SlowPath(const SlowPath&) = delete;
+  SlowPath& operator=(const SlowPath&) = delete;
+
+  Thread* thread() { return thread_; }  // null: reentered, or no memory for a record
+  bool reentered() const { return reentered_; }
+
+ private:
+  Thread* thread_;
+  bool reentered_ = false;
+};
+
+liballoc_abi_class_counter& counter_of(Thread& thread, unsigned cache_cls) {
+  return thread.block->classes[cache_cls];
+}
+
+// Samples an object of a bin's class whose countdown ran out, and draws the next step.
+void sample_small(Thread& thread, unsigned cache_cls, void* p, size_t requested) {
+  liballoc_abi_class_counter& counter = counter_of(thread, cache_cls);
+  const uint32_t object_bytes = kClasses[size_class_of(cache_cls)].bytes;
+  rearm_counter(counter, counted_mallocs(counter), draw_countdown(thread, object_bytes));
+  Span* span = g_heap.map().find_in_use(reinterpret_cast<uintptr_t>(p));
+  sample_object(thread, span, span->slot_of(reinterpret_cast<uintptr_t>(p)), p, requested, object_bytes);
+}
+
+void* allocate_small(Thread& thread, unsigned cache_cls, size_t requested) {
+  liballoc_abi_class_counter& counter = counter_of(thread, cache_cls);
+  Bin& bin = thread.heap.cache->bins[cache_cls];
+  void* p = nullptr;
+  if (bin.top != bin.base) {
+    p = *--bin.top;
+  } else {
+    if (load_relaxed(&counter.refills) == 0) {  // the class's first use of this block
+      rearm_counter(counter, counted_mallocs(counter),
+                    draw_countdown(thread, kClasses[size_class_of(cache_cls)].bytes));
+    }
+    owned_add(&counter.refills, uint64_t{1});
+    p = thread_cache_refill(g_heap, thread.heap, cache_cls);
+    if (p == nullptr) return nullptr;
+  }
+  if (count_malloc(counter)) sample_small(thread, cache_cls, p, requested);
+  return p;
+}
+
+void* allocate_large(Thread& thread, const AllocationRequest& request) {
+  size_t bytes = 0;
+  if (!checked_align_up(request.bytes, kPageBytes, &bytes) || bytes > (SIZE_MAX >> 1)) return nullptr;
+  const size_t pages = bytes == 0 ? 1 : bytes >> kPageShift;
+  const unsigned cache_cls = cache_class(0, request.noscan);
+  const size_t align_pages = request.align <= kPageBytes ? 1 : request.align >> kPageShift;
+  Span* span = align_pages == 1 && !request.noscan ? thread.heap.pages.take(pages) : nullptr;
+  if (span == nullptr) span = g_heap.pages().allocate(pages, cache_cls, align_pages);
+  if (span == nullptr) return nullptr;
+  const size_t got = span->bytes();
+  liballoc_abi_class_counter& counter = counter_of(thread, cache_cls);
+  rearm_counter(counter, counted_mallocs(counter) + 1, 0);
+  owned_add(&thread.block->large_malloc_bytes, uint64_t{got});
+  void* p = reinterpret_cast<void*>(span->base);
+  if (request.zero && span->need_zero) memset(p, 0, got);
+  thread.next_sample -= static_cast<int64_t>(got);
+  if (thread.next_sample <= 0) {
+    thread.next_sample = draw_next_sample(thread);
+    sample_object(thread, span, 0, p, request.bytes, got);
+  }
+  return p;
+}
+
+// The smallest class that holds the bytes and whose every slot has the alignment; 0 = none has, take whole pages.
+unsigned class_for(size_t bytes, size_t align) {
+  if (bytes > kMaxSmallBytes || align > kPageBytes) return 0;
+  unsigned cls = size_to_class(bytes == 0 ? 1 : bytes);
+  if (align <= 8) return cls;
+  // Spans start on a page, so a slot is aligned when the slot size is a multiple.
+  while (cls < kSizeClasses && kClasses[cls].bytes % align != 0) cls++;
+  return cls < kSizeClasses ? cls : 0;
+}
+
+void release_small(Thread& thread, Span* span, void* p) {
+  const unsigned cls = span->cache_class;
+  Bin& bin = thread.heap.cache->bins[cls];
+  if (bin.top == bin.limit) {
+    BadFree bad = BadFree::kNone;
+    void* culprit = nullptr;
+    owned_add(&counter_of(thread, cls).refills, uint64_t{1});
+    if (!thread_cache_make_room(g_heap, thread.heap, cls, &bad, &culprit)) report_bad_free(bad, culprit);
+  }
+  *bin.top++ = p;
+  count_free(counter_of(thread, cls));
+}
+
+void release_large(Thread& thread, Span* span) {
+  const unsigned cls = span->cache_class;
+  const uint64_t bytes = span->bytes();
+  if (!thread.heap.pages.keep(g_heap, &thread.heap, span)) g_heap.pages().free(span);
+  count_free(counter_of(thread, cls));
+  owned_add(&thread.block->large_free_bytes, bytes);
+}
+
+}  // namespace
+
+void* allocate_slow(const AllocationRequest& request) {
+  SlowPath slow;
+  Thread* thread = slow.thread();
+  if (LIBALLOC_UNLIKELY(thread == nullptr)) {
+    void* p = slow.reentered() ? emergency_alloc(request.bytes, request.align) : nullptr;
+    if (p == nullptr) count_out_of_memory();
+    return p;  // fresh from the OS: zero
+  }
+  const unsigned cls = class_for(request.bytes, request.align);
+  if (cls == 0) {
+    void* p = allocate_large(*thread, request);
+    if (p == nullptr) {
+      count_out_of_memory();
+      thread->pages_changed = true;
+    }
+    return p;
+  }
+  void* p = allocate_small(*thread, cache_class(cls, request.noscan), request.bytes);
+  if (p == nullptr) {
+    count_out_of_memory();
+    thread->pages_changed = true;
+    return nullptr;
+  }
+  if (request.zero) memset(p, 0, request.bytes);
+  return p;
+}
+
+void* allocate_sampled(unsigned cache_cls, size_t bytes) {
+  SlowPath slow;
+  Thread* thread = slow.thread();
+  if (LIBALLOC_UNLIKELY(thread == nullptr)) return emergency_alloc(bytes, 16);
+  Bin& bin = thread->heap.cache->bins[cache_cls];
+  void* p = *--bin.top;
+  sample_small(*thread, cache_cls, p, bytes);
+  return p;
+}
+
+void* allocate_general(const AllocationRequest& request) {
+  if (!request.noscan && request.align <= kPageBytes) {
+    const unsigned cls = class_for(request.bytes, request.align);
+    if (cls != 0) {
+      if (void* p = pop_or_null(cls, request.bytes)) {
+        if (request.zero) memset(p, 0, request.bytes);
+        return p;
+      }
+    }
+  }
+  return allocate_slow(request);
+}
+
+void release_slow(void* p) {
+  if (p == nullptr) return;
+  const uintptr_t address = reinterpret_cast<uintptr_t>(p);
+  SlowPath slow;
+  Thread* thread = slow.thread();
+  if (LIBALLOC_UNLIKELY(thread == nullptr)) return;  // from a signal handler inside a slow path: the object is lost
+  Span* span = g_heap.map().find_in_use(address);
+  if (LIBALLOC_UNLIKELY(span == nullptr)) {
+    if (in_emergency(p)) return;
+    report_bad_free(g_heap.map().arena_of(address) != nullptr ? BadFree::kNotAllocated : BadFree::kForeign, p);
+  }
+  if (span->size_class == 0) {
+    if (address != span->base) report_bad_free(BadFree::kInterior, p);
+    if (span->place != SpanPlace::kLarge) report_bad_free(BadFree::kDoubleFree, p);
+    if (has_specials(span)) unsample_object(*thread, span, 0);
+    release_large(*thread, span);
+    return;
+  }
+  if (!span->is_slot_start(address)) report_bad_free(BadFree::kInterior, p);
+  if (has_specials(span)) unsample_object(*thread, span, span->slot_of(address));
+  release_small(*thread, span, p);
+}
+
+size_t usable_size(const void* p) {
+  if (p == nullptr) return 0;
+  const uintptr_t address = reinterpret_cast<uintptr_t>(p);
+  const unsigned cls = g_heap.map().class_of(address);
+  if (LIBALLOC_LIKELY(cls != 0)) return kClasses[size_class_of(cls)].bytes;
+  if (Span* span = g_heap.map().find_in_use(address)) return span->size_class == 0 ? span->bytes() : span->object_bytes;
+  if (in_emergency(p)) return emergency_usable(p);
+  report_bad_free(BadFree::kForeign, const_cast<void*>(p));
+}
+
+}  // namespace liballoc

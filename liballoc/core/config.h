@@ -1,0 +1,24 @@
+// config.h - the environment variables of the library, read once at start-up. Unknown or malformed ones are named on stderr
+// once and ignored. Never allocates; keeps pointers into the environment only where it says so.
+#pragma once
+
+#include <cstdint>
+
+namespace liballoc {
+
+inline constexpr uint64_t kDefaultSampleRate = 512 * 1024;
+
+struct Config {
+  bool telemetry = true;
+  bool keep_segment = false;
+  bool verbose = false;
+  uint64_t sample_rate = kDefaultSampleRate;  // mean bytes between samples; 0 = off, 1 = every allocation
+  uint64_t soft_limit = 0;                    // bytes; 0 = none
+  char shm_dir[256] = "/dev/shm";
+  char service[128] = "";
+};
+
+// `environment` as in environ(7), may be null. `complain` gets one line per problem.
+void parse_config(const char* const* environment, Config* config, void (*complain)(const char* line));
+
+}  // namespace liballoc

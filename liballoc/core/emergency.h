@@ -1,0 +1,15 @@
+// emergency.h - memory for a request that comes while the same thread is inside the allocator's slow path (a signal handler
+// that allocates). Lock-free bump allocation; never reused. free() recognises it and lets it be.
+#pragma once
+
+#include <cstddef>
+
+namespace liballoc {
+
+// 16-byte aligned at least; null when the OS refuses.
+[[nodiscard]] void* emergency_alloc(size_t bytes, size_t align);
+bool in_emergency(const void* p);
+// Usable bytes of a block that in_emergency().
+size_t emergency_usable(const void* p);
+
+}  // namespace liballoc

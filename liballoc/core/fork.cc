@@ -1,0 +1,100 @@
+// fork.cc - see fork.h.
+//
+// prepare: takes every lock in rank order, so that no other thread is in the middle of a change; keeps the forking thread's bins
+// and the live totals. parent: gives the locks back. child: see fork_become_child(); whoever comes first calls it, the handler
+// or, when another library's handler allocates before ours runs or fork was a raw system call, a slow path.
+#include "liballoc/core/fork.h"
+
+#include <pthread.h>
+
+#include "liballoc/base/spin_lock.h"
+#include "liballoc/base/syscall.h"
+#include "liballoc/core/runtime.h"
+#include "liballoc/core/sampling.h"
+#include "liballoc/core/thread.h"
+#include "liballoc/heap/specials.h"
+#include "liballoc/meta/persistent_alloc.h"
+#include "liballoc/os/os.h"
+#include "liballoc/os/sys_mem.h"
+
+namespace liballoc {
+
+namespace {
+
+constinit SpinLock g_fork_lock{LockRank::kFork};  // one fork at a time; guards the rest
+constinit bool g_prepared = false;                // between prepare and parent or child
+constinit uint32_t g_parent_pid = 0;              // set by prepare
+constinit LiveTotals g_inherited;                 // set by prepare
+constinit uint64_t* g_mark = nullptr;  // in a page that the kernel wipes in a child: 0 there; set once at start
+
+void unlock_all(bool in_child) {
+  if (in_child) {
+    g_segment.forget_after_fork();
+    reset_lock_ranks_after_fork();
+  } else {
+    g_segment.unlock_after_fork();
+  }
+  persistent_unlock_after_fork(in_child);
+  specials_unlock_after_fork(in_child);
+  g_heap.unlock_after_fork(in_child);
+  thread_unlock_after_fork(in_child);
+  in_child ? g_fork_lock.reset_after_fork() : g_fork_lock.unlock();
+}
+
+void prepare() {
+  g_fork_lock.lock();
+  thread_lock_for_fork();
+  g_heap.lock_for_fork();
+  specials_lock_for_fork();
+  persistent_lock_for_fork();
+  g_segment.lock_for_fork();
+  if (t_thread != nullptr) thread_cache_save_for_fork(t_thread->heap);
+  thread_sum_live_locked(&g_inherited);
+  g_parent_pid = sys::current_pid();
+  g_prepared = true;
+}
+
+void in_parent() {
+  g_prepared = false;
+  if (t_thread != nullptr) t_thread->heap.saved = false;
+  unlock_all(false);
+}
+
+void in_child() {
+  if (g_prepared) fork_become_child();  // else a slow path was here before
+}
+
+}  // namespace
+
+void fork_install() {
+  pthread_atfork(prepare, in_parent, in_child);
+  void* page = sys_alloc(system_page_bytes());
+  if (page == nullptr || !os_wipe_on_fork(page, system_page_bytes())) return;
+  g_mark = static_cast<uint64_t*>(page);
+  *g_mark = 1;
+}
+
+bool fork_in_new_process() { return g_mark != nullptr && load_relaxed(g_mark) == 0; }
+
+void fork_become_child() {
+  const bool prepared = g_prepared;
+  // Without prepare nothing is known of the parent's counts, and locks may be held by threads that do not exist here; a child
+  // that a threaded program makes that way may only exec, by POSIX.
+  if (!prepared) {
+    g_inherited = {};
+    g_parent_pid = static_cast<uint32_t>(sys::raw_syscall(SYS_getppid));
+    if (t_thread != nullptr) t_thread->heap.saved = false;
+  }
+  g_prepared = false;
+  if (g_mark != nullptr) *g_mark = 1;
+  unlock_all(true);
+  if (t_thread != nullptr) t_thread->in_slow = false;
+  set_sample_period(0);
+  reset_sample_counts_after_fork();
+  thread_forget_others(g_inherited);
+  runtime_want_segment();
+}
+
+uint32_t fork_parent_pid() { return g_parent_pid; }
+
+}  // namespace liballoc

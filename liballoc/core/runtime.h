@@ -1,0 +1,32 @@
+// runtime.h - the one instance of everything the library keeps per process, and its start.
+#pragma once
+
+#include "liballoc/core/config.h"
+#include "liballoc/heap/heap.h"
+#include "liballoc/telemetry/segment.h"
+
+namespace liballoc {
+
+extern constinit Heap g_heap;
+extern constinit Segment g_segment;
+extern constinit Config g_config;
+
+// Brings the heap up on the first call; false while the OS refuses. Called under the registry's lock.
+[[nodiscard]] bool runtime_start_heap();
+// Reads the environment, makes the segment. Called once by the library's constructor, before main().
+void runtime_start_telemetry(const char* const* environment);
+// Makes a segment when telemetry is wanted and there is none: at start and in the child of a fork. Takes no lock of ours on
+// entry; the caller is inside a slow path or before main().
+void runtime_create_segment(uint64_t forked_from);
+// Asks for a segment, if the configuration has telemetry on; made by the next runtime_create_segment().
+void runtime_want_segment();
+// True between a fork and the child's first slow path.
+bool runtime_segment_wanted();
+// End of the process by exit() or _exit().
+void runtime_exit();
+
+// Process-wide events counted here.
+void count_out_of_memory();
+uint64_t out_of_memory_count();
+
+}  // namespace liballoc

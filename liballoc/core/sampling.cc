@@ -1,0 +1,89 @@
+// sampling.cc - see sampling.h.
+#include "liballoc/core/sampling.h"
+
+#include <limits>
+
+#include "liballoc/base/atomic.h"
+#include "liballoc/core/runtime.h"
+#include "liballoc/heap/specials.h"
+#include "liballoc/os/os.h"
+#include "liballoc/profile/sampler.h"
+#include "liballoc/profile/stack.h"
+
+namespace liballoc {
+
+namespace {
+constinit RelaxedCounter g_period;  // read by every thread, set at start-up and by fork
+constinit RelaxedCounter g_taken, g_live, g_truncated;
+}  // namespace
+
+uint64_t sample_period() { return g_period.load(); }
+void set_sample_period(uint64_t mean) { g_period.set(mean == 0 ? 0 : effective_sample_mean(mean)); }
+uint64_t samples_taken() { return g_taken.load(); }
+uint64_t samples_live() { return g_live.load(); }
+uint64_t samples_truncated() { return g_truncated.load(); }
+
+void reset_sample_counts_after_fork() {
+  g_taken.set(0);
+  g_live.set(0);
+  g_truncated.set(0);
+}
+
+uint32_t draw_countdown(Thread& thread, uint32_t object_bytes) {
+  const uint64_t period = sample_period();
+  if (period == 0) return std::numeric_limits<int32_t>::max();
+  const int32_t step = next_sample(thread.random, period);
+  // The object that holds the step's last byte is the one to sample; this many come before it.
+  return step <= 1 ? 0 : static_cast<uint32_t>(step - 1) / object_bytes;
+}
+
+int64_t draw_next_sample(Thread& thread) {
+  const uint64_t period = sample_period();
+  if (period == 0) return std::numeric_limits<int64_t>::max();
+  return next_sample(thread.random, period);
+}
+
+void sample_object(Thread& thread, Span* span, uint32_t slot, void* object, size_t requested, size_t allocated) {
+  const uint64_t period = sample_period();
+  if (period == 0 || !g_segment.active()) return;
+  uintptr_t pcs[kMaxStackDepth];
+  const CapturedStack stack = capture_stack(pcs, kMaxStackDepth, 1);
+  const uint64_t now = monotonic_ns();
+  liballoc_abi_sample sample = {};
+  sample.stack = g_segment.intern_stack(pcs, stack.depth, stack.truncated, hash_stack(pcs, stack.depth), now);
+  if (sample.stack == 0) return;
+  sample.bucket = g_segment.intern_bucket(sample.stack, span->cache_class, allocated, period);
+  if (sample.bucket == 0) return;
+  sample.address = reinterpret_cast<uintptr_t>(object);
+  sample.requested_bytes = requested;
+  sample.allocated_bytes = allocated;
+  sample.time_ns = now;
+  sample.period = period;
+  sample.tid = thread.tid;
+  const uint32_t record = g_segment.add_sample(sample);
+  if (record == 0) return;
+  if (!add_special(g_heap.map(), span, slot, record)) {
+    static_cast<void>(g_segment.remove_sample(record, nullptr));
+    return;
+  }
+  g_taken.add(1);
+  g_live.add(1);
+  if (stack.truncated) g_truncated.add(1);
+  thread.pages_changed = true;  // memstats carry the sample counts
+  g_segment.emit(LIBALLOC_EVENT_SAMPLE, thread.tid, now, sample.address, requested, allocated,
+                 sample.stack | uint64_t{sample.bucket} << 32, period);
+}
+
+void unsample_object(Thread& thread, Span* span, uint32_t slot) {
+  const uint32_t record = remove_special(g_heap.map(), span, slot);
+  if (record == 0) return;
+  liballoc_abi_sample sample = {};
+  if (!g_segment.remove_sample(record, &sample)) return;
+  g_live.sub(1);
+  thread.pages_changed = true;
+  const uint64_t now = monotonic_ns();
+  g_segment.emit(LIBALLOC_EVENT_SAMPLE_FREE, thread.tid, now, sample.address, sample.requested_bytes,
+                 sample.allocated_bytes, sample.stack | uint64_t{sample.bucket} << 32, now - sample.time_ns);
+}
+
+}  // namespace liballoc

@@ -1,0 +1,32 @@
+// sampling.h - which objects are sampled, and what is kept of them. Runs in slow paths only. No lock is held while the stack is
+// unwound.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "liballoc/core/thread.h"
+
+namespace liballoc {
+
+// Mean bytes between samples that new steps are drawn with; 0 = off.
+uint64_t sample_period();
+void set_sample_period(uint64_t mean);
+
+// Objects of this size to let pass before the next sample. Steps have no memory, so drawing anew is always right.
+uint32_t draw_countdown(Thread& thread, uint32_t object_bytes);
+// Bytes of large objects to let pass.
+int64_t draw_next_sample(Thread& thread);
+
+// Keeps the object that was just allocated as a sample: stack, bucket, live record, special, event. Does nothing when it
+// cannot be stored (counted in the segment).
+void sample_object(Thread& thread, Span* span, uint32_t slot, void* object, size_t requested, size_t allocated);
+// The object dies: if it was sampled its sample ends.
+void unsample_object(Thread& thread, Span* span, uint32_t slot);
+
+uint64_t samples_taken();
+uint64_t samples_live();
+uint64_t samples_truncated();
+void reset_sample_counts_after_fork();
+
+}  // namespace liballoc

@@ -1,0 +1,238 @@
+// thread.cc - see thread.h.
+#include "liballoc/core/thread.h"
+
+#include <pthread.h>
+
+#include "liballoc/base/spin_lock.h"
+#include "liballoc/base/syscall.h"
+#include "liballoc/core/counters.h"
+#include "liballoc/core/fork.h"
+#include "liballoc/core/report.h"
+#include "liballoc/core/runtime.h"
+#include "liballoc/core/sampling.h"
+#include "liballoc/core/telemetry_bridge.h"
+#include "liballoc/meta/fixed_alloc.h"
+#include "liballoc/os/os.h"
+
+namespace liballoc {
+
+namespace {
+
+constinit ThreadCache g_empty_cache;  // never written: every bin is empty and full
+constinit SpinLock g_registry_lock{LockRank::kThreadRegistry};  // guards the four below
+constinit FixedAlloc<Thread> g_storage{g_heap.sys().mcache};
+constinit Thread* g_live = nullptr;
+constinit Thread* g_pool = nullptr;
+constinit ThreadCounts g_counts = {0, 0};
+
+constinit pthread_key_t g_exit_key = 0;
+constinit bool g_exit_key_made = false;  // written under the registry lock before any Thread exists
+// Set when the thread's exit handler has run: what still comes gets a record for one call at a time.
+constinit thread_local bool t_exited LIBALLOC_TLS_MODEL = false;
+
+void unlink(Thread* t) {
+  if (t->prev != nullptr) t->prev->next = t->next;
+  else g_live = t->next;
+  if (t->next != nullptr) t->next->prev = t->prev;
+}
+
+void link_live(Thread* t) {
+  t->prev = nullptr;
+  t->next = g_live;
+  if (g_live != nullptr) g_live->prev = t;
+  g_live = t;
+}
+
+void to_pool(Thread* t) {
+  t->next = g_pool;
+  g_pool = t;
+}
+
+void on_thread_exit(void* thread) {
+  t_exited = true;
+  if (t_thread == thread) thread_detach();
+}
+
+liballoc_abi_thread* private_block_of(Thread* t) {
+  if (t->private_block == nullptr) {
+    t->private_block = static_cast<liballoc_abi_thread*>(
+        persistent_alloc(sizeof(liballoc_abi_thread), kCacheLineBytes, g_heap.sys().mcache));
+  }
+  return t->private_block;
+}
+
+}  // namespace
+
+constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL = &g_empty_cache;
+constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL = nullptr;
+
+Thread* thread_attach() {
+  if (LIBALLOC_UNLIKELY(fork_in_new_process())) fork_become_child();
+  Thread* t = nullptr;
+  {
+    LockHolder hold(g_registry_lock);
+    if (!runtime_start_heap()) return nullptr;
+    if (!g_exit_key_made) g_exit_key_made = pthread_key_create(&g_exit_key, on_thread_exit) == 0;
+    t = g_pool;
+    if (t != nullptr) g_pool = t->next;
+    else t = g_storage.allocate();
+    if (t == nullptr) return nullptr;
+    if (t->heap.cache == nullptr && !thread_cache_init(t->heap, g_heap.sys().mcache)) {
+      to_pool(t);
+      return nullptr;
+    }
+    link_live(t);
+    g_counts.live++;
+    if (!t_exited) g_counts.started++;
+  }
+  const uint64_t now = monotonic_ns();
+  t->tid = sys::current_tid();
+  t->random.seed(now ^ (uint64_t{t->tid} << 32) ^ reinterpret_cast<uintptr_t>(t));
+  t->next_sample = draw_next_sample(*t);
+  t->pages_changed = true;  // memstats count threads
+  thread_cache_reset_bins(t->heap);
+  t->block = g_segment.acquire_thread_block(t->tid, now);
+  if (t->block == nullptr) t->block = private_block_of(t);
+  if (t->block == nullptr) {
+    LockHolder hold(g_registry_lock);
+    unlink(t);
+    g_counts.live--;
+    to_pool(t);
+    return nullptr;
+  }
+  t->heap.cache->counters = t->block;
+  t->heap.cache->state = &t->heap;
+  t_thread = t;
+  t_cache = t->heap.cache;
+  if (g_exit_key_made && !t_exited) {
+    t->in_slow = true;  // libc may allocate for the key
+    pthread_setspecific(g_exit_key, t);
+    t->in_slow = false;
+    g_segment.emit(LIBALLOC_EVENT_THREAD_START, t->tid, now);
+  }
+  return t;
+}
+
+void thread_detach() {
+  Thread* t = t_thread;
+  t->in_slow = true;  // a signal handler must not use the cache that is going away
+  BadFree bad = BadFree::kNone;
+  void* culprit = nullptr;
+  if (!thread_cache_flush(g_heap, t->heap, &bad, &culprit)) report_bad_free(bad, culprit);
+  t_cache = &g_empty_cache;
+  t_thread = nullptr;
+  t->heap.cache->counters = nullptr;
+  if (t->block != t->private_block) {
+    g_segment.release_thread_block(t->block);
+    if (!t_exited || g_exit_key_made) g_segment.emit(LIBALLOC_EVENT_THREAD_EXIT, t->tid, monotonic_ns());
+  }
+  t->block = nullptr;
+  t->in_slow = false;
+  {
+    LockHolder hold(g_registry_lock);
+    unlink(t);
+    g_counts.live--;
+    to_pool(t);
+  }
+  bridge_publish_memstats();
+}
+
+bool thread_exited() { return t_exited; }
+
+void thread_join_segment(Thread* t) {
+  if (t->block != t->private_block || !g_segment.active()) return;
+  liballoc_abi_thread* to = g_segment.acquire_thread_block(t->tid, monotonic_ns());
+  if (to == nullptr) return;
+  liballoc_abi_thread* from = t->private_block;
+  for (unsigned c = 0; c < kCacheClasses; c++) {
+    liballoc_abi_class_counter& source = from->classes[c];
+    liballoc_abi_class_counter& target = to->classes[c];
+    const uint64_t mallocs = counted_mallocs(source) + counted_mallocs(target);
+    const bool large = size_class_of(c) == 0;
+    rearm_counter(target, mallocs, large ? 0 : draw_countdown(*t, kClasses[size_class_of(c)].bytes));
+    owned_add(&target.frees, source.frees);
+    owned_add(&target.refills, source.refills + 1);
+    source = {};
+  }
+  owned_add(&to->large_malloc_bytes, from->large_malloc_bytes);
+  owned_add(&to->large_free_bytes, from->large_free_bytes);
+  *from = {};
+  t->next_sample = draw_next_sample(*t);
+  t->block = to;
+  t->heap.cache->counters = to;
+}
+
+ThreadCounts thread_counts() {
+  LockHolder hold(g_registry_lock);
+  return g_counts;
+}
+
+uint64_t thread_cache_inuse_bytes() { return g_storage.inuse_bytes(); }
+
+void thread_sum_live_locked(LiveTotals* out) {
+  *out = {};
+  // A block that ended threads left keeps its counts, so the sum is over blocks, not over threads: the segment has them.
+  g_segment.for_each_thread_block(
+      [](const liballoc_abi_thread* block, void* context) {
+        auto* totals = static_cast<LiveTotals*>(context);
+        for (unsigned c = 0; c < kCacheClasses; c++) {
+          totals->objects[c] += counted_mallocs(block->classes[c]) - load_relaxed(&block->classes[c].frees);
+        }
+        totals->large_bytes += load_relaxed(&block->large_malloc_bytes) - load_relaxed(&block->large_free_bytes);
+      },
+      out);
+  const auto add_private = [&](const Thread* t) {
+    if (t->private_block == nullptr) return;
+    for (unsigned c = 0; c < kCacheClasses; c++) {
+      out->objects[c] += counted_mallocs(t->private_block->classes[c]) - load_relaxed(&t->private_block->classes[c].frees);
+    }
+    out->large_bytes += t->private_block->large_malloc_bytes - t->private_block->large_free_bytes;
+  };
+  for (const Thread* t = g_live; t != nullptr; t = t->next) add_private(t);
+  for (const Thread* t = g_pool; t != nullptr; t = t->next) add_private(t);
+}
+
+void thread_lock_for_fork() { g_registry_lock.lock(); }
+void thread_unlock_after_fork(bool in_child) { in_child ? g_registry_lock.reset_after_fork() : g_registry_lock.unlock(); }
+
+void thread_forget_others(const LiveTotals& inherited) {
+  Thread* self = t_thread;
+  Thread* t = g_live;
+  g_live = nullptr;
+  while (t != nullptr) {
+    Thread* next = t->next;
+    if (t != self) {
+      for (Span*& s : t->heap.spans) s = nullptr;
+      t->heap.pages = PageCache();
+      t->heap.saved = false;
+      t->block = nullptr;
+      if (t->private_block != nullptr) *t->private_block = {};
+      t->in_slow = false;
+      to_pool(t);
+    }
+    t = next;
+  }
+  for (Thread* p = g_pool; p != nullptr; p = p->next) {
+    if (p->private_block != nullptr) *p->private_block = {};
+  }
+  g_counts = {0, 0};
+  if (self == nullptr) return;
+  link_live(self);
+  g_counts = {1, 1};
+  self->tid = sys::current_tid();
+  thread_cache_restore_after_fork(self->heap);
+  self->block = private_block_of(self);
+  LIBALLOC_CHECK(self->block != nullptr);
+  *self->block = {};
+  for (unsigned c = 0; c < kCacheClasses; c++) {
+    const bool large = size_class_of(c) == 0;
+    rearm_counter(self->block->classes[c], inherited.objects[c],
+                  large ? 0 : draw_countdown(*self, kClasses[size_class_of(c)].bytes));
+    self->block->classes[c].refills = 1;
+  }
+  self->block->large_malloc_bytes = inherited.large_bytes;
+  self->heap.cache->counters = self->block;
+  self->heap.cache->state = &self->heap;
+}
+
+}  // namespace liballoc

@@ -1,0 +1,59 @@
+// thread.h - what the allocator keeps per thread, the registry of all of them, and how a thread comes and goes.
+// Locks: the registry's lock (rank kThreadRegistry) guards the list and the pool; everything else in a Thread is touched by its
+// thread alone, except at fork.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "liballoc/base/compiler.h"
+#include "liballoc/heap/thread_cache.h"
+#include "liballoc/profile/fast_rand.h"
+
+namespace liballoc {
+
+struct Thread {
+  ThreadState heap;
+  liballoc_abi_thread* block;          // where counters go: a block of the segment, or private_block
+  liballoc_abi_thread* private_block;  // allocated when there was no segment; kept for reuse
+  FastRand random;
+  int64_t next_sample;  // bytes to go for large objects; small ones count down per class
+  uint32_t tid;
+  bool in_slow;         // inside a slow path: a nested call comes from a signal handler
+  bool pages_changed;   // the page heap moved since memstats were published
+  Thread* next;         // registry or pool
+  Thread* prev;
+};
+
+extern constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL;  // never null: at least the empty cache
+extern constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL;
+
+// The calling thread's record, made on first use. Null when memory ran out or the heap could not start.
+[[nodiscard]] Thread* thread_attach();
+// Gives everything the calling thread holds back and ends its record. Runs at thread exit.
+void thread_detach();
+// Whether the calling thread's exit handler has run: a record made since is for one call.
+bool thread_exited();
+
+struct ThreadCounts {
+  uint64_t live, started;
+};
+ThreadCounts thread_counts();
+uint64_t thread_cache_inuse_bytes();
+
+// Moves the thread's counters into the segment when there is one and they are not there yet. By the thread itself.
+void thread_join_segment(Thread* thread);
+
+// Live objects per cache class over all threads: what a child of fork inherits. In the parent, registry locked.
+struct LiveTotals {
+  uint64_t objects[kCacheClasses];
+  uint64_t large_bytes;
+};
+void thread_sum_live_locked(LiveTotals* out);
+
+void thread_lock_for_fork();
+void thread_unlock_after_fork(bool in_child);
+// In the child: the calling thread goes on with what it had, every other one is forgotten. Their cached slots are lost.
+void thread_forget_others(const LiveTotals& inherited);
+
+}  // namespace liballoc

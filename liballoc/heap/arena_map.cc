@@ -1,0 +1,66 @@
+// arena_map.cc - see arena_map.h.
+#include "liballoc/heap/arena_map.h"
+
+#include "liballoc/os/sys_mem.h"
+
+namespace liballoc {
+
+bool ArenaMap::init(RelaxedCounter& stat) {
+  // Mapped whole, backed where touched: one system page of entries spans 32 GiB of heap.
+  const size_t bytes = kArenaEntries * sizeof(Entry);
+  void* p = sys_reserve(nullptr, bytes);
+  if (p == nullptr) return false;
+  if (!sys_map(p, bytes)) {
+    sys_free(p, bytes, MemState::kReserved);
+    return false;
+  }
+  stat.add(system_page_bytes());
+  entries_.store(static_cast<Entry*>(p), std::memory_order_release);  // pairs with arena_of()
+  return true;
+}
+
+Span* ArenaMap::raw_span(uintptr_t address) const {
+  HeapArena* arena = arena_of(address);
+  if (arena == nullptr) return nullptr;
+  // Acquire: pairs with the release in set_spans(); the span's fields are set.
+  return arena->spans[page_in_arena(address)].load(std::memory_order_acquire);
+}
+
+Span* ArenaMap::find_in_use(uintptr_t address) const {
+  Span* s = raw_span(address);
+  // Acquire: pairs with the release when the page heap hands a span out.
+  if (s == nullptr || s->state.load(std::memory_order_acquire) != SpanState::kInUse) return nullptr;
+  if (address < s->base || address - s->base >= s->bytes()) return nullptr;
+  return s;
+}
+
+void ArenaMap::set_spans(Span* span) {
+  uintptr_t at = span->base;
+  for (size_t i = 0; i < span->pages; i++, at += kPageBytes) {
+    arena_of(at)->spans[page_in_arena(at)].store(span, std::memory_order_release);
+  }
+}
+
+void ArenaMap::set_boundary(Span* span) {
+  const uintptr_t last = span->end() - kPageBytes;
+  arena_of(span->base)->spans[page_in_arena(span->base)].store(span, std::memory_order_release);
+  arena_of(last)->spans[page_in_arena(last)].store(span, std::memory_order_release);
+}
+
+void ArenaMap::set_class(const Span* span, uint8_t cls) {
+  uintptr_t at = span->base;
+  for (size_t i = 0; i < span->pages; i++, at += kPageBytes) {
+    arena_of(at)->page_class[page_in_arena(at)].store(cls, std::memory_order_relaxed);
+  }
+}
+
+void ArenaMap::set_in_use(const Span* span, bool in_use) {
+  HeapArena* arena = arena_of(span->base);
+  const size_t page = page_in_arena(span->base);
+  std::atomic<uint64_t>& word = arena->pages_in_use[page / 64];
+  const uint64_t bit = uint64_t{1} << (page % 64);
+  const uint64_t old = word.load(std::memory_order_relaxed);  // writers hold the page heap's lock
+  word.store(in_use ? old | bit : old & ~bit, std::memory_order_relaxed);
+}
+
+}  // namespace liballoc

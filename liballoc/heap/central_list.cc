@@ -1,0 +1,155 @@
+// central_list.cc - see central_list.h.
+#include "liballoc/heap/central_list.h"
+
+#include "liballoc/heap/heap_observer.h"
+
+namespace liballoc {
+
+void CentralList::file_locked(Span* span, SpanPlace place) {
+  span->place = place;
+  (place == SpanPlace::kPartial ? partial_ : full_).push_front(span);
+}
+
+void CentralList::unfile_locked(Span* span) {
+  (span->place == SpanPlace::kPartial ? partial_ : full_).remove(span);
+  span->place = SpanPlace::kNowhere;
+}
+
+bool CentralList::release_locked(Span* span) {
+  if (span->mark_count != 0) {
+    const uint32_t found = span->sweep();
+    observe_span(span, SpanEvent::kSweep, found);
+  }
+  unfile_locked(span);
+  if (span->alloc_count == 0) return true;
+  file_locked(span, span->alloc_count < span->objects ? SpanPlace::kPartial : SpanPlace::kFull);
+  return false;
+}
+
+Span* CentralList::cache_span(Span* old, ThreadState* owner) {
+  Span* got = nullptr;
+  {
+    LockHolder hold(lock_);
+    if (old != nullptr) {
+      if (old->mark_count != 0) {  // other threads freed slots: straight to the cache that asked
+        const uint32_t found = old->sweep();
+        observe_span(old, SpanEvent::kSweep, found);
+      }
+      // A span that came back empty is used again rather than returned and fetched anew.
+      if (old->alloc_count < old->objects) return old;
+      old->owner = nullptr;
+      unfile_locked(old);
+      file_locked(old, SpanPlace::kFull);
+      observe_span(old, SpanEvent::kUncache, old->alloc_count);
+    }
+    if (!partial_.empty()) {
+      got = partial_.first();
+      if (got->mark_count != 0) {
+        const uint32_t found = got->sweep();
+        observe_span(got, SpanEvent::kSweep, found);
+      }
+      unfile_locked(got);
+      file_locked(got, SpanPlace::kCached);
+      got->owner = owner;
+      observe_span(got, SpanEvent::kCache, got->alloc_count);
+    }
+  }
+  return got != nullptr ? got : grow(owner);
+}
+
+Span* CentralList::grow(ThreadState* owner) {
+  Span* span = heap_->allocate(kClasses[size_class_of(cache_class_)].pages, cache_class_);
+  if (span == nullptr) return nullptr;
+  heap_->map().set_class(span, cache_class_);
+  LockHolder hold(lock_);
+  file_locked(span, SpanPlace::kCached);
+  span->owner = owner;
+  observe_span(span, SpanEvent::kCache, 0);
+  return span;
+}
+
+void CentralList::uncache_span(Span* span) {
+  bool empty = false;
+  {
+    LockHolder hold(lock_);
+    span->owner = nullptr;
+    observe_span(span, SpanEvent::kUncache, span->alloc_count);
+    empty = release_locked(span);
+  }
+  if (empty) heap_->free(span);
+}
+
+uint32_t CentralList::free_slots(void* const* slots, uint32_t n, BadFree* bad) {
+  *bad = BadFree::kNone;
+  Span* empty = nullptr;  // linked through next
+  uint32_t i = 0;
+  {
+    LockHolder hold(lock_);
+    for (; i < n; i++) {
+      const uintptr_t p = reinterpret_cast<uintptr_t>(slots[i]);
+      Span* span = heap_->map().find_in_use(p);
+      if (span == nullptr || span->cache_class != cache_class_ || span->object_bytes == 0) {
+        *bad = BadFree::kNotAllocated;
+        break;
+      }
+      const uint32_t slot = span->slot_of(p);
+      if (span->slot_address(slot) != p || slot >= span->objects) {
+        *bad = BadFree::kInterior;
+        break;
+      }
+      if (span->test_mark(slot)) {
+        *bad = BadFree::kDoubleFree;
+        break;
+      }
+      // A cached span's window moves under its owner; a slot that was never handed out shows only when nobody owns it.
+      if (span->place != SpanPlace::kCached && !span->slot_taken(slot)) {
+        *bad = BadFree::kDoubleFree;
+        break;
+      }
+      span->set_mark(slot);
+      if (span->place == SpanPlace::kCached) continue;
+      if (span->mark_count == span->alloc_count) {
+        if (release_locked(span)) {
+          span->next = empty;
+          empty = span;
+        }
+      } else if (span->place == SpanPlace::kFull) {
+        unfile_locked(span);
+        file_locked(span, SpanPlace::kPartial);
+        observe_span(span, SpanEvent::kTaken, span->alloc_count);
+      }
+    }
+  }
+  while (empty != nullptr) {
+    Span* next = empty->next;
+    empty->next = nullptr;
+    heap_->free(empty);
+    empty = next;
+  }
+  return i;
+}
+
+CentralList::Counts CentralList::counts() {
+  LockHolder hold(lock_);
+  Counts c = {0, 0};
+  for (Span* s = partial_.first(); s != nullptr; s = s->next) c.partial++;
+  for (Span* s = full_.first(); s != nullptr; s = s->next) c.full++;
+  return c;
+}
+
+void CentralList::verify() {
+  LockHolder hold(lock_);
+  for (Span* s = partial_.first(); s != nullptr; s = s->next) {
+    LIBALLOC_CHECK(s->place == SpanPlace::kPartial && s->owner == nullptr && s->cache_class == cache_class_);
+    LIBALLOC_CHECK(s->has_free_slot());
+    s->verify();
+  }
+  for (Span* s = full_.first(); s != nullptr; s = s->next) {
+    LIBALLOC_CHECK(s->cache_class == cache_class_);
+    if (s->place == SpanPlace::kCached) continue;  // its owner may be moving the window
+    LIBALLOC_CHECK(s->place == SpanPlace::kFull && s->owner == nullptr && !s->has_free_slot());
+    s->verify();
+  }
+}
+
+}  // namespace liballoc

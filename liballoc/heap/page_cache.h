@@ -1,0 +1,34 @@
+// page_cache.h - a thread's freed page runs of 5 to 128 pages (over 32 KiB, up to 1 MiB), kept for its next large request of the
+// same length, so that such requests do not queue on the page heap's lock. Bounded in bytes; last in, first out.
+// Owned by one thread; takes no lock except when it gives runs back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "liballoc/heap/span.h"
+
+namespace liballoc {
+
+class Heap;
+struct ThreadState;
+
+inline constexpr size_t kPageCacheMaxPages = (size_t{1} << 20) >> kPageShift;
+inline constexpr uint64_t kPageCacheMaxBytes = uint64_t{4} << 20;
+
+class PageCache {
+ public:
+  // A cached run of exactly this many pages, in use again; null when there is none. Its memory holds old contents.
+  [[nodiscard]] Span* take(size_t pages);
+  // Keeps a large span, giving older runs back when over the bound. False when the span is not of a kind that is kept.
+  bool keep(Heap& heap, ThreadState* owner, Span* span);
+  void flush(Heap& heap);
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  Span* bins_[kPageCacheMaxPages + 1];  // linked through next
+  uint64_t bytes_;
+  uint32_t evict_;  // next bin to take from when over the bound
+};
+
+}  // namespace liballoc

@@ -1,0 +1,283 @@
+// page_heap.cc - allocating and freeing spans: see page_heap.h. Growth is in page_heap_grow.cc, release in scavenger.cc.
+#include "liballoc/heap/page_heap.h"
+
+#include "liballoc/base/bits.h"
+#include "liballoc/heap/heap_observer.h"
+#include "liballoc/os/os.h"
+#include "liballoc/os/sys_mem.h"
+
+namespace liballoc {
+
+constinit HeapObserver g_heap_observer = {nullptr, nullptr};
+
+Span* PageHeap::new_span_locked(uintptr_t base, size_t pages) {
+  Span* s = spans_.allocate();
+  if (s == nullptr) return nullptr;
+  new (&s->special_lock) SpinLock(LockRank::kSpecials);
+  s->base = base;
+  s->pages = pages;
+  s->state.store(SpanState::kManual, std::memory_order_relaxed);
+  if (!all_spans_add_locked(s)) {
+    spans_.free(s);
+    return nullptr;
+  }
+  observe_span(s, SpanEvent::kCreate, 0);
+  return s;
+}
+
+void PageHeap::delete_span_locked(Span* span) {
+  observe_span(span, SpanEvent::kDestroy, 0);
+  span->state.store(SpanState::kDead, std::memory_order_relaxed);
+  Span* last = all_spans_[--all_spans_size_];
+  all_spans_[span->all_spans_index] = last;
+  last->all_spans_index = span->all_spans_index;
+  spans_.free(span);
+}
+
+bool PageHeap::all_spans_add_locked(Span* span) {
+  if (all_spans_size_ == all_spans_capacity_) {
+    // Grows by half; the old table is given back.
+    const size_t system_page = system_page_bytes();
+    size_t capacity = all_spans_capacity_ + all_spans_capacity_ / 2;
+    if (capacity < system_page / sizeof(Span*)) capacity = system_page / sizeof(Span*);
+    const size_t bytes = align_up(capacity * sizeof(Span*), system_page);
+    auto* table = static_cast<Span**>(sys_alloc(bytes));
+    if (table == nullptr) return false;
+    const size_t old_bytes = all_spans_capacity_ * sizeof(Span*);
+    for (size_t i = 0; i < all_spans_size_; i++) table[i] = all_spans_[i];
+    sys_.other.add(bytes);
+    if (all_spans_ != nullptr) {
+      sys_free(all_spans_, old_bytes, MemState::kReady);
+      sys_.other.sub(old_bytes);
+    }
+    all_spans_ = table;
+    all_spans_capacity_ = bytes / sizeof(Span*);
+  }
+  span->all_spans_index = static_cast<uint32_t>(all_spans_size_);
+  all_spans_[all_spans_size_++] = span;
+  return true;
+}
+
+Span* PageHeap::split_locked(Span* span, size_t pages) {
+  Span* rest = new_span_locked(span->base + (pages << kPageShift), span->pages - pages);
+  if (rest == nullptr) return nullptr;
+  rest->need_zero = span->need_zero;
+  rest->scavenged = span->scavenged;
+  rest->unused_since = span->unused_since;
+  span->pages = pages;
+  observe_span(span, SpanEvent::kSplit, rest->pages);
+  return rest;
+}
+
+// Puts a kManual span among the free ones, joined with free neighbours of the same kind.
+bool PageHeap::insert_free_locked(Span* span) {
+  Span* before = map_.raw_span(span->base - 1);
+  if (before != nullptr && before->state.load(std::memory_order_relaxed) == SpanState::kFree &&
+      before->scavenged == span->scavenged) {
+    tree_of(before).remove(before);
+    span->base = before->base;
+    span->pages += before->pages;
+    span->need_zero |= before->need_zero;
+    stats_.spans_idle--;
+    delete_span_locked(before);
+    observe_span(span, SpanEvent::kMerge, span->pages);
+  }
+  Span* after = map_.raw_span(span->end());
+  if (after != nullptr && after->state.load(std::memory_order_relaxed) == SpanState::kFree &&
+      after->scavenged == span->scavenged) {
+    tree_of(after).remove(after);
+    span->pages += after->pages;
+    span->need_zero |= after->need_zero;
+    stats_.spans_idle--;
+    delete_span_locked(after);
+    observe_span(span, SpanEvent::kMerge, span->pages);
+  }
+  map_.set_boundary(span);
+  // A merge has just given a node back; only a lone span can fail here. It then stays out of the trees: its pages are lost for
+  // reuse, but nothing is corrupt.
+  if (!tree_of(span).insert(span)) return false;
+  span->state.store(SpanState::kFree, std::memory_order_relaxed);
+  stats_.spans_idle++;
+  return true;
+}
+
+Span* PageHeap::best_fit_locked(size_t pages) {
+  Span* backed = free_.best_fit(pages);
+  Span* released = scavenged_.best_fit(pages);
+  if (backed == nullptr) return released;
+  if (released == nullptr) return backed;
+  return released->pages < backed->pages ? released : backed;
+}
+
+// Takes `pages` pages at `head` pages from the start of a span that was just removed from its tree.
+bool PageHeap::carve_locked(Span* span, size_t head, size_t pages, Span** out) {
+  if (head != 0) {
+    Span* rest = split_locked(span, head);
+    if (rest == nullptr) return false;
+    map_.set_boundary(rest);  // before the front looks at its neighbour
+    insert_free_locked(span);
+    span = rest;
+  }
+  if (span->pages > pages) {
+    Span* rest = split_locked(span, pages);
+    if (rest != nullptr) {
+      map_.set_boundary(span);
+      insert_free_locked(rest);
+    }  // else the caller gets more pages than it asked for
+  }
+  *out = span;
+  return true;
+}
+
+// Whether the span's memory was never handed out since its arena came from the OS. Notes that it is now.
+bool PageHeap::touch_fresh_locked(const Span* span) {
+  bool fresh = true;
+  uintptr_t at = span->base;
+  while (at < span->end()) {
+    HeapArena* arena = map_.arena_of(at);
+    const uintptr_t arena_begin = align_down(at, kArenaBytes);
+    const uintptr_t until = span->end() < arena_begin + kArenaBytes ? span->end() : arena_begin + kArenaBytes;
+    if (at - arena_begin < arena->zeroed_base) fresh = false;
+    if (until - arena_begin > arena->zeroed_base) arena->zeroed_base = until - arena_begin;
+    at = until;
+  }
+  return fresh;
+}
+
+Span* PageHeap::allocate(size_t pages, unsigned cache_cls, size_t align_pages) {
+  LIBALLOC_DCHECK(pages != 0 && is_power_of_two(align_pages));
+  size_t want = 0;
+  if (__builtin_add_overflow(pages, align_pages - 1, &want) || want > (SIZE_MAX >> (kPageShift + 1))) return nullptr;
+  LockHolder hold(lock_);
+  Span* s = best_fit_locked(want);
+  if (s == nullptr) {
+    if (!grow_locked(want)) return nullptr;
+    s = best_fit_locked(want);
+    if (s == nullptr) return nullptr;
+  }
+  const unsigned size_cls = size_class_of(cache_cls);
+  uint64_t* bits = nullptr;
+  uint32_t words = 0;
+  if (size_cls != 0) {
+    words = static_cast<uint32_t>(std::bit_ceil(div_round_up(kClasses[size_cls].objects, 64)));
+    bits = static_cast<uint64_t*>(bits_of(words).allocate());
+    if (bits == nullptr) return nullptr;
+  }
+  tree_of(s).remove(s);
+  stats_.spans_idle--;
+  s->state.store(SpanState::kManual, std::memory_order_relaxed);
+  const uintptr_t aligned = align_up(s->base, align_pages << kPageShift);
+  Span* got = nullptr;
+  if (!carve_locked(s, (aligned - s->base) >> kPageShift, pages, &got)) {
+    insert_free_locked(s);
+    if (bits != nullptr) bits_of(words).free(bits);
+    return nullptr;
+  }
+  s = got;
+  if (s->scavenged) {
+    sys_used(reinterpret_cast<void*>(s->base), s->bytes());
+    stats_.released -= s->bytes();
+    s->scavenged = false;
+    observe_span(s, SpanEvent::kReuse, s->bytes());
+  }
+  if (touch_fresh_locked(s)) s->need_zero = false;
+  stats_.idle -= s->bytes();
+  stats_.in_use += s->bytes();
+  stats_.spans_in_use++;
+  if (stats_.in_use > recent_peak_) recent_peak_ = stats_.in_use;
+  if (stats_.in_use > stats_.peak_in_use) {
+    stats_.peak_in_use = stats_.in_use;
+    stats_.peak_in_use_ns = monotonic_ns();
+  }
+  s->specials = nullptr;
+  s->owner = nullptr;
+  if (size_cls != 0) {
+    s->init_small(cache_cls, bits, words);
+    s->place = SpanPlace::kNowhere;
+  } else {
+    s->size_class = 0;
+    s->cache_class = static_cast<uint8_t>(cache_cls);
+    s->noscan = cache_cls >= kSizeClasses;
+    s->object_bytes = 0;
+    s->objects = 1;
+    s->alloc_count = 1;
+    s->mark_count = 0;
+    s->place = SpanPlace::kLarge;
+  }
+  map_.set_spans(s);
+  map_.set_in_use(s, true);
+  s->state.store(SpanState::kInUse, std::memory_order_release);  // pairs with find_in_use()
+  observe_span(s, SpanEvent::kAlloc, 0);
+  return s;
+}
+
+void PageHeap::free(Span* s) {
+  LIBALLOC_DCHECK(s->state.load(std::memory_order_relaxed) == SpanState::kInUse && s->specials == nullptr);
+  const uint64_t now = monotonic_ns();
+  map_.set_class(s, 0);
+  LockHolder hold(lock_);
+  map_.set_in_use(s, false);
+  if (s->alloc_bits != nullptr) {
+    bits_of(s->bit_words).free(s->alloc_bits);
+    s->alloc_bits = s->mark_bits = nullptr;
+  }
+  s->state.store(SpanState::kManual, std::memory_order_relaxed);
+  s->place = SpanPlace::kNowhere;
+  s->owner = nullptr;
+  s->need_zero = true;
+  s->unused_since = now;
+  s->object_bytes = 0;
+  stats_.in_use -= s->bytes();
+  stats_.idle += s->bytes();
+  stats_.spans_in_use--;
+  observe_span(s, SpanEvent::kFree, 0);
+  insert_free_locked(s);
+}
+
+void PageHeap::set_soft_limit(uint64_t bytes) {
+  LockHolder hold(lock_);
+  stats_.soft_limit = bytes;
+}
+
+PageHeapStats PageHeap::stats() {
+  LockHolder hold(lock_);
+  PageHeapStats out = stats_;
+  out.mspan_inuse = spans_.inuse_bytes() + nodes_.inuse_bytes();
+  for (const FixedAllocBase& b : bits_) out.mspan_inuse += b.inuse_bytes();
+  return out;
+}
+
+void PageHeap::for_each_span(void (*visit)(Span*, void*), void* context) {
+  LockHolder hold(lock_);
+  for (size_t i = 0; i < all_spans_size_; i++) visit(all_spans_[i], context);
+}
+
+void PageHeap::verify() {
+  LockHolder hold(lock_);
+  free_.verify();
+  scavenged_.verify();
+  uint64_t in_use = 0, idle = 0, released = 0;
+  for (size_t i = 0; i < all_spans_size_; i++) {
+    Span* s = all_spans_[i];
+    LIBALLOC_CHECK(s->all_spans_index == i);
+    LIBALLOC_CHECK(map_.raw_span(s->base) == s && map_.raw_span(s->end() - 1) == s);
+    const SpanState state = s->state.load(std::memory_order_relaxed);
+    if (state == SpanState::kInUse) {
+      in_use += s->bytes();
+      for (uintptr_t at = s->base; at < s->end(); at += kPageBytes) LIBALLOC_CHECK(map_.find_in_use(at) == s);
+      continue;
+    }
+    if (state != SpanState::kFree) continue;  // kManual: on its way between the two
+    idle += s->bytes();
+    if (s->scavenged) released += s->bytes();
+    Span* after = map_.raw_span(s->end());
+    LIBALLOC_CHECK(after == nullptr || after->state.load(std::memory_order_relaxed) != SpanState::kFree ||
+                   after->scavenged != s->scavenged);
+    LIBALLOC_CHECK(after == nullptr || after->base == s->end());
+  }
+  LIBALLOC_CHECK(in_use == stats_.in_use && idle == stats_.idle && released == stats_.released);
+  LIBALLOC_CHECK(free_.size() + scavenged_.size() == stats_.spans_idle);
+  LIBALLOC_CHECK((free_.pages() + scavenged_.pages()) << kPageShift == idle);
+}
+
+}  // namespace liballoc

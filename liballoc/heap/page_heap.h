@@ -1,0 +1,114 @@
+// page_heap.h - spans of whole pages: best fit, splitting, coalescing, growth, release to the OS.
+//
+// Free spans lie in one of two trees, by whether the OS has their pages back. The smaller fit wins; a tie takes the one whose
+// pages are still backed.
+// Invariants: every page between the first and last address of an arena's mapped part belongs to exactly one span; two free
+// spans of the same kind never touch; heap_sys == in_use + idle, released <= idle. verify() checks all of them.
+// Locks: lock_ (rank kPageHeap) guards everything but the arena map's tables, which readers use without it. Never calls up.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "liballoc/base/spin_lock.h"
+#include "liballoc/heap/arena_hints.h"
+#include "liballoc/heap/arena_map.h"
+#include "liballoc/heap/free_tree.h"
+#include "liballoc/heap/span.h"
+#include "liballoc/meta/fixed_alloc.h"
+#include "liballoc/meta/linear_alloc.h"
+
+namespace liballoc {
+
+// Metadata bytes obtained from the OS, by purpose. The names are MemStats' own.
+struct SysStats {
+  RelaxedCounter mspan, mcache, buck_hash, gc, other;
+};
+
+struct PageHeapStats {  // bytes unless named otherwise
+  uint64_t in_use = 0, idle = 0, released = 0;
+  uint64_t peak_in_use = 0, peak_in_use_ns = 0;
+  uint64_t scavenged_total = 0, scavenge_ns_total = 0;
+  uint64_t grows = 0, grow_bytes = 0;
+  uint64_t soft_limit = 0, soft_limit_hits = 0;
+  uint64_t spans_in_use = 0, spans_idle = 0;
+  uint64_t arenas = 0;
+  uint64_t mspan_inuse = 0;
+  uint64_t heap_sys() const { return in_use + idle; }
+};
+
+class PageHeap {
+ public:
+  constexpr PageHeap(ArenaMap& map, SysStats& sys)
+      : map_(map), sys_(sys), spans_(sys.mspan), nodes_(sys.mspan), bits_{
+            FixedAllocBase(16, sys.mspan, false), FixedAllocBase(32, sys.mspan, false),
+            FixedAllocBase(64, sys.mspan, false), FixedAllocBase(128, sys.mspan, false),
+            FixedAllocBase(256, sys.mspan, false)},
+        hints_(sys.mspan), free_(nodes_, 0x9e3779b9u), scavenged_(nodes_, 0x7f4a7c15u) {}
+
+  // Call once, before the first allocate(). False when the OS refuses.
+  [[nodiscard]] bool init(unsigned hint_count = kArenaHintCount);
+
+  // A span in use, its class bytes not yet set. cache_cls with size class 0 = large. `align_pages` a power of two.
+  // need_zero says whether the memory may hold old contents. Null when the OS refuses.
+  [[nodiscard]] Span* allocate(size_t pages, unsigned cache_cls, size_t align_pages = 1);
+  // Caller guarantees that nothing refers to the span's memory any more.
+  void free(Span* span);
+
+  // Releases at least `bytes` of idle memory that has been unused since before `older_than_ns`, the largest spans first.
+  // Returns how much it released. Gives the lock away while the kernel works.
+  size_t scavenge(size_t bytes, uint64_t older_than_ns);
+  // Cheap when nothing is due. Call after slow paths, with no lock held.
+  void scavenge_tick(uint64_t now_ns);
+
+  void set_soft_limit(uint64_t bytes);
+  PageHeapStats stats();
+  // Every span record that exists, with the lock held. The visitor must not call back.
+  void for_each_span(void (*visit)(Span* span, void* context), void* context);
+
+  void lock_for_fork() { lock_.lock(); }
+  void unlock_after_fork(bool in_child) { in_child ? lock_.reset_after_fork() : lock_.unlock(); }
+
+  // Ends the process unless every invariant holds.
+  void verify();
+
+  ArenaMap& map() { return map_; }
+
+ private:
+  static constexpr size_t kGrowPages = (size_t{4} << 20) >> kPageShift;
+  static constexpr uint64_t kScavengeIntervalNs = 100'000'000;
+  static constexpr uint64_t kScavengeAgeNs = 1'000'000'000;
+
+  Span* best_fit_locked(size_t pages);
+  bool grow_locked(size_t pages);
+  bool add_arenas_locked(uintptr_t base, size_t bytes);
+  Span* new_span_locked(uintptr_t base, size_t pages);
+  void delete_span_locked(Span* span);
+  Span* split_locked(Span* span, size_t pages);  // the rest, not in a tree; null when metadata ran out
+  bool insert_free_locked(Span* span);           // coalesces; false when metadata ran out (the span then stays kManual)
+  bool carve_locked(Span* span, size_t head, size_t pages, Span** out);
+  bool all_spans_add_locked(Span* span);
+  bool touch_fresh_locked(const Span* span);
+  FreeTree& tree_of(const Span* span) { return span->scavenged ? scavenged_ : free_; }
+  FixedAllocBase& bits_of(uint32_t words) { return bits_[words <= 1 ? 0 : log2_floor(words)]; }
+  size_t scavenge_locked(size_t bytes, uint64_t older_than_ns);
+
+  ArenaMap& map_;
+  SysStats& sys_;
+  SpinLock lock_{LockRank::kPageHeap};
+  FixedAlloc<Span> spans_;
+  FixedAlloc<FreeTreeNode> nodes_;
+  FixedAllocBase bits_[5];  // 1, 2, 4, 8, 16 words each for alloc and mark bits
+  ArenaHints hints_;
+  LinearAlloc arena_metadata_;
+  FreeTree free_;
+  FreeTree scavenged_;
+  uintptr_t current_at_ = 0, current_end_ = 0;  // rest of the reserved range that growth carves from
+  Span** all_spans_ = nullptr;
+  size_t all_spans_size_ = 0, all_spans_capacity_ = 0;
+  PageHeapStats stats_;
+  uint64_t recent_peak_ = 0;      // decaying maximum of in_use, what retention is measured against
+  uint64_t last_scavenge_ns_ = 0;
+};
+
+}  // namespace liballoc

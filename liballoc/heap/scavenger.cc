@@ -1,0 +1,66 @@
+// scavenger.cc - returning idle pages to the OS: the largest spans first, when they have been idle for a while, and never on
+// the path of a free. Part of PageHeap; it has no thread: slow paths give it its time.
+#include "liballoc/heap/heap_observer.h"
+#include "liballoc/heap/page_heap.h"
+#include "liballoc/os/os.h"
+#include "liballoc/os/sys_mem.h"
+
+namespace liballoc {
+
+size_t PageHeap::scavenge_locked(size_t bytes, uint64_t older_than_ns) {
+  size_t released = 0;
+  Span* s = free_.largest();
+  while (s != nullptr && released < bytes) {
+    Span* smaller = free_.predecessor(s);
+    // Pages of the heap may be smaller than the system's: then only whole system pages could go, and none is cut here.
+    if (s->unused_since <= older_than_ns && s->base % system_page_bytes() == 0 &&
+        s->bytes() % system_page_bytes() == 0) {
+      free_.remove(s);
+      stats_.spans_idle--;
+      // Not free, not in use: neighbours leave it alone while the lock is away.
+      s->state.store(SpanState::kManual, std::memory_order_relaxed);
+      const uint64_t began = monotonic_ns();
+      lock_.unlock();
+      const bool gone = sys_unused(reinterpret_cast<void*>(s->base), s->bytes());
+      lock_.lock();
+      stats_.scavenge_ns_total += monotonic_ns() - began;
+      if (gone) {
+        s->scavenged = true;
+        s->need_zero = false;
+        stats_.released += s->bytes();
+        stats_.scavenged_total += s->bytes();
+        released += s->bytes();
+        observe_span(s, SpanEvent::kScavenge, s->bytes());
+      }
+      insert_free_locked(s);
+      if (!gone) break;  // the OS refuses; it would refuse the next one too
+      smaller = free_.largest();  // the tree may have changed meanwhile
+      if (smaller != nullptr && smaller->unused_since > older_than_ns) smaller = free_.predecessor(smaller);
+    }
+    s = smaller;
+  }
+  return released;
+}
+
+size_t PageHeap::scavenge(size_t bytes, uint64_t older_than_ns) {
+  LockHolder hold(lock_);
+  return scavenge_locked(bytes, older_than_ns);
+}
+
+void PageHeap::scavenge_tick(uint64_t now_ns) {
+  LockHolder hold(lock_);
+  if (now_ns - last_scavenge_ns_ < kScavengeIntervalNs) return;
+  last_scavenge_ns_ = now_ns;
+  // Keep a tenth over the recent peak; the peak forgets a 64th of its distance per interval.
+  if (recent_peak_ > stats_.in_use) recent_peak_ -= (recent_peak_ - stats_.in_use) / 64;
+  const uint64_t backed = stats_.heap_sys() - stats_.released;
+  const uint64_t goal = recent_peak_ + recent_peak_ / 10;
+  if (backed <= goal || now_ns < kScavengeAgeNs) return;
+  // A part of the excess each time, at least one growth step, so that a slow path never pays for all of it.
+  size_t step = (backed - goal) / 8;
+  constexpr size_t kLeast = kGrowPages << kPageShift;
+  if (step < kLeast) step = kLeast;
+  scavenge_locked(step, now_ns - kScavengeAgeNs);
+}
+
+}  // namespace liballoc

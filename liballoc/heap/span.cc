@@ -1,0 +1,105 @@
+// span.cc - walking a span's bitmap and sweeping: see span.h.
+#include "liballoc/heap/span.h"
+
+namespace liballoc {
+
+void Span::init_small(unsigned cache_cls, uint64_t* bits, uint32_t words) {
+  const SizeClass& c = kClasses[size_class_of(cache_cls)];
+  size_class = static_cast<uint8_t>(size_class_of(cache_cls));
+  cache_class = static_cast<uint8_t>(cache_cls);
+  noscan = cache_cls >= kSizeClasses;
+  object_bytes = c.bytes;
+  objects = c.objects;
+  magic = c.magic;
+  bit_words = words;
+  alloc_bits = bits;
+  mark_bits = bits + words;
+  for (uint32_t i = 0; i < 2 * words; i++) bits[i] = 0;
+  alloc_count = mark_count = 0;
+  free_index = 0;
+  alloc_cache = ~uint64_t{0};
+}
+
+void Span::refill_alloc_cache(uint32_t word) { alloc_cache = ~alloc_bits[word]; }
+
+uint32_t Span::next_free_index() {
+  uint32_t at = free_index;
+  if (at == objects) return objects;
+  unsigned skip = static_cast<unsigned>(std::countr_zero(alloc_cache));
+  while (skip == 64) {
+    at = (at + 64) & ~63u;
+    if (at >= objects) {
+      free_index = objects;
+      return objects;
+    }
+    refill_alloc_cache(at / 64);
+    skip = static_cast<unsigned>(std::countr_zero(alloc_cache));
+  }
+  const uint32_t result = at + skip;
+  if (result >= objects) {
+    free_index = objects;
+    return objects;
+  }
+  alloc_cache = alloc_cache >> skip >> 1;
+  at = result + 1;
+  if (at % 64 == 0 && at != objects) refill_alloc_cache(at / 64);
+  free_index = at;
+  return result;
+}
+
+void* Span::next_free() {
+  const uint32_t index = next_free_index();
+  if (index == objects) return nullptr;
+  alloc_count++;
+  return reinterpret_cast<void*>(slot_address(index));
+}
+
+uint32_t Span::take(void** out, uint32_t n) {
+  uint32_t taken = 0;
+  while (taken < n) {
+    void* p = next_free_fast();
+    if (p == nullptr) p = next_free();
+    if (p == nullptr) break;
+    out[taken++] = p;
+  }
+  return taken;
+}
+
+bool Span::slot_taken(uint32_t slot) const {
+  if ((alloc_bits[slot / 64] >> (slot % 64)) & 1) return true;
+  return slot < free_index;  // every slot before free_index was taken, or passed because it was
+}
+
+uint32_t Span::sweep() {
+  const uint32_t found = mark_count;
+  // Everything the window has passed is taken; then the marked ones are free again.
+  const uint32_t whole = free_index / 64, rest = free_index % 64;
+  for (uint32_t w = 0; w < whole; w++) alloc_bits[w] = ~uint64_t{0};
+  if (rest != 0) alloc_bits[whole] |= (uint64_t{1} << rest) - 1;
+  for (uint32_t w = 0; w < bit_words; w++) {
+    alloc_bits[w] &= ~mark_bits[w];
+    mark_bits[w] = 0;
+  }
+  alloc_count -= found;
+  mark_count = 0;
+  free_index = 0;
+  refill_alloc_cache(0);
+  return found;
+}
+
+void Span::verify() const {
+  LIBALLOC_CHECK(pages > 0 && base % kPageBytes == 0);
+  if (state.load(std::memory_order_relaxed) != SpanState::kInUse || object_bytes == 0) return;
+  LIBALLOC_CHECK(mark_count <= alloc_count && alloc_count <= objects && free_index <= objects);
+  uint32_t taken = 0, marked = 0;
+  for (uint32_t i = 0; i < objects; i++) {
+    taken += slot_taken(i) ? 1 : 0;
+    if (test_mark(i)) {
+      marked++;
+      LIBALLOC_CHECK(slot_taken(i));
+    }
+  }
+  LIBALLOC_CHECK(taken == alloc_count && marked == mark_count);
+}
+
+}  // namespace liballoc

@@ -1,0 +1,137 @@
+// span.h - a run of pages: either cut into equal slots of one size class, or one large object, or idle in the page heap.
+//
+// Slots: bit i of alloc_bits is set while slot i is taken. `alloc_cache` is a 64-bit window of the inverted bits, starting at
+// free_index rounded by what was shifted out: its trailing zeros are the distance to the next free slot. Slots before
+// free_index are never handed out again until a sweep. mark_bits gather slots that were freed since the last sweep; a sweep folds
+// them into alloc_bits and starts over at slot 0.
+// Invariant: alloc_count == slots taken by alloc_bits and the window; mark_count == set mark bits <= alloc_count.
+//
+// Who may touch what: window, alloc_bits, alloc_count: the owning thread while Cached, else the holder of the class's central
+// lock. mark_bits, mark_count, list links, place: the central lock. Tree node, pages, base: the page heap's lock while Free.
+// State changes: Free -> InUse and back by the page heap alone.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "liballoc/base/check.h"
+#include "liballoc/base/spin_lock.h"
+#include "liballoc/heap/size_classes.h"
+
+namespace liballoc {
+
+struct FreeTreeNode;
+struct Special;
+struct ThreadState;
+
+enum class SpanState : uint8_t { kDead = 0, kInUse, kManual, kFree };
+
+// Where an in-use span is; only meaningful in state kInUse.
+enum class SpanPlace : uint8_t { kNowhere = 0, kPartial, kFull, kCached, kLarge, kPageCached };
+
+struct Span {
+  Span* next;
+  Span* prev;
+  uintptr_t base;
+  size_t pages;
+  uint64_t* alloc_bits;  // one block: alloc_bits, then mark_bits, bit_words each
+  uint64_t* mark_bits;
+  uint64_t alloc_cache;
+  uint32_t free_index;
+  uint32_t objects;      // slots; large: 1
+  uint32_t object_bytes; // slot size; large: 0
+  uint32_t magic;
+  uint32_t alloc_count;
+  uint32_t mark_count;
+  uint32_t bit_words;
+  uint32_t telemetry_record;  // in the segment's span table, 0 = none
+  std::atomic<SpanState> state;  // release on InUse: pairs with find_span()'s acquire, the fields above are set
+  SpanPlace place;
+  uint8_t size_class;
+  uint8_t cache_class;
+  bool noscan;
+  bool need_zero;   // memory may hold old contents
+  bool scavenged;   // Free: the OS has the pages back
+  uint64_t unused_since;  // ns, Free
+  ThreadState* owner;     // Cached, PageCached
+  FreeTreeNode* node;     // Free
+  Special* specials;      // sorted by slot; guarded by special_lock
+  SpinLock special_lock;
+  uint32_t all_spans_index;
+
+  size_t bytes() const { return pages << kPageShift; }
+  uintptr_t end() const { return base + bytes(); }
+  uintptr_t slot_address(uint32_t index) const { return base + size_t{index} * object_bytes; }
+
+  // The slot that p lies in; p in [base, end).
+  uint32_t slot_of(uintptr_t p) const { return slot_index(static_cast<uint32_t>(p - base), magic); }
+  bool is_slot_start(uintptr_t p) const {
+    const uint32_t i = slot_of(p);
+    return i < objects && slot_address(i) == p;
+  }
+
+  // Next free slot inside the window, or null when the window has none or ends here (then next_free walks on).
+  LIBALLOC_INLINE void* next_free_fast() {
+    const unsigned skip = static_cast<unsigned>(std::countr_zero(alloc_cache));
+    if (skip >= 64) return nullptr;
+    const uint32_t result = free_index + skip;
+    if (result >= objects) return nullptr;
+    const uint32_t after = result + 1;
+    if (after % 64 == 0 && after != objects) return nullptr;
+    alloc_cache = alloc_cache >> skip >> 1;
+    free_index = after;
+    alloc_count++;
+    return reinterpret_cast<void*>(slot_address(result));
+  }
+  // The same across windows; null when the span has no further free slot.
+  void* next_free();
+  // Up to n free slots into out, ascending. Returns how many.
+  uint32_t take(void** out, uint32_t n);
+
+  void init_small(unsigned cache_cls, uint64_t* bits, uint32_t words);
+  // Folds the marks in and restarts the window. Returns how many slots it found free. Caller: central lock, span not cached by
+  // another thread.
+  uint32_t sweep();
+  bool test_mark(uint32_t slot) const { return (mark_bits[slot / 64] >> (slot % 64)) & 1; }
+  void set_mark(uint32_t slot) {
+    mark_bits[slot / 64] |= uint64_t{1} << (slot % 64);
+    mark_count++;
+  }
+  // Whether the slot was ever handed out since it was last swept free.
+  bool slot_taken(uint32_t slot) const;
+  bool has_free_slot() const { return alloc_count - mark_count < objects; }
+
+  // Ends the process when an invariant is broken. For tests and debug builds; caller holds what guards the span.
+  void verify() const;
+
+ private:
+  uint32_t next_free_index();
+  void refill_alloc_cache(uint32_t word);
+};
+
+// Doubly linked, intrusive; guarded by its owner's lock.
+class SpanList {
+ public:
+  bool empty() const { return first_ == nullptr; }
+  Span* first() const { return first_; }
+  void push_front(Span* s) {
+    LIBALLOC_DCHECK(s->next == nullptr && s->prev == nullptr && first_ != s);
+    s->next = first_;
+    if (first_ != nullptr) first_->prev = s;
+    first_ = s;
+  }
+  void remove(Span* s) {
+    LIBALLOC_DCHECK(s->prev != nullptr || first_ == s);
+    if (s->prev != nullptr) s->prev->next = s->next;
+    else first_ = s->next;
+    if (s->next != nullptr) s->next->prev = s->prev;
+    s->next = s->prev = nullptr;
+  }
+
+ private:
+  Span* first_ = nullptr;
+};
+
+}  // namespace liballoc

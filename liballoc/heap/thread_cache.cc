@@ -1,0 +1,153 @@
+// thread_cache.cc - the slow half of a thread's cache: see thread_cache.h.
+#include "liballoc/heap/thread_cache.h"
+
+#include <cstring>
+
+#include "liballoc/base/bits.h"
+#include "liballoc/heap/heap_observer.h"
+#include "liballoc/os/os.h"
+#include "liballoc/os/sys_mem.h"
+
+namespace liballoc {
+
+namespace {
+
+consteval std::array<uint32_t, kCacheClasses + 1> make_slot_offsets() {
+  std::array<uint32_t, kCacheClasses + 1> offsets{};
+  for (unsigned c = 0; c < kCacheClasses; c++) offsets[c + 1] = offsets[c] + max_slots(size_class_of(c));
+  return offsets;
+}
+constexpr auto kSlotOffset = make_slot_offsets();
+constexpr uint32_t kFirstFill = 8, kFirstLimit = 16;
+
+uint32_t max_fill(unsigned size_class) {
+  const uint32_t half = max_slots(size_class) / 2;
+  return half == 0 ? 1 : half;
+}
+
+}  // namespace
+
+bool thread_cache_init(ThreadState& state, RelaxedCounter& stat) {
+  const size_t page = system_page_bytes();
+  const size_t hot = align_up(sizeof(ThreadCache), page);
+  const size_t bytes = hot + align_up(kSlotOffset[kCacheClasses] * sizeof(void*), page);
+  void* region = sys_alloc(bytes);
+  if (region == nullptr) return false;
+  // Refused by kernels before 4.14: then only fork() itself is safe, through its handlers.
+  static_cast<void>(os_wipe_on_fork(region, hot));
+  stat.add(bytes);
+  state.cache = static_cast<ThreadCache*>(region);
+  state.slots = reinterpret_cast<void**>(static_cast<char*>(region) + hot);
+  for (uint16_t& f : state.fill) f = kFirstFill;
+  thread_cache_reset_bins(state);
+  return true;
+}
+
+void thread_cache_reset_bins(ThreadState& state) {
+  for (unsigned c = 0; c < kCacheClasses; c++) {
+    Bin& bin = state.cache->bins[c];
+    const uint32_t most = max_slots(size_class_of(c));
+    bin.base = bin.top = state.slots + kSlotOffset[c];
+    bin.limit = bin.base + (most < kFirstLimit ? most : kFirstLimit);
+  }
+}
+
+void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls) {
+  Bin& bin = state.cache->bins[cache_cls];
+  LIBALLOC_DCHECK(bin.top == bin.base);
+  const unsigned size_cls = size_class_of(cache_cls);
+  uint32_t want = state.fill[cache_cls];
+  const uint32_t most = max_fill(size_cls);
+  if (want > most) want = most;
+  // A class that is refilled often gets more each time.
+  state.fill[cache_cls] = static_cast<uint16_t>(want * 2 > most ? most : want * 2);
+  if (bin.limit < bin.base + want) bin.limit = bin.base + want;
+
+  Span* span = state.spans[cache_cls];
+  uint32_t got = span != nullptr ? span->take(bin.base, want) : 0;
+  while (got == 0) {
+    span = heap.central(cache_cls).cache_span(span, &state);
+    state.spans[cache_cls] = span;
+    if (span == nullptr) return nullptr;
+    got = span->take(bin.base, want);
+  }
+  observe_span(span, SpanEvent::kTaken, span->alloc_count);
+  // Ascending addresses come out first.
+  for (uint32_t i = 0, j = got - 1; i < j; i++, j--) {
+    void* p = bin.base[i];
+    bin.base[i] = bin.base[j];
+    bin.base[j] = p;
+  }
+  bin.top = bin.base + got - 1;
+  return *bin.top;
+}
+
+bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, BadFree* bad, void** culprit) {
+  Bin& bin = state.cache->bins[cache_cls];
+  const uint32_t most = max_slots(size_class_of(cache_cls));
+  const uint32_t limit = static_cast<uint32_t>(bin.limit - bin.base);
+  *bad = BadFree::kNone;
+  if (limit < most) {
+    bin.limit = bin.base + (limit * 2 > most ? most : limit * 2);
+    return true;
+  }
+  // The older half goes: what was freed last is warm.
+  const uint32_t n = static_cast<uint32_t>(bin.top - bin.base);
+  const uint32_t give = n / 2 == 0 ? n : n / 2;
+  // The list may refuse a slot, so the bin is changed only afterwards. A fork in between finds slots both here and marked:
+  // the fork handler waits for the central lock, and the child of another thread does not use this bin.
+  const uint32_t given = heap.central(cache_cls).free_slots(bin.base, give, bad);
+  if (*bad != BadFree::kNone) *culprit = bin.base[given];
+  memmove(bin.base, bin.base + given, (n - given) * sizeof(void*));
+  bin.top -= given;
+  return *bad == BadFree::kNone;
+}
+
+bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** culprit) {
+  *bad = BadFree::kNone;
+  for (unsigned c = 0; c < kCacheClasses; c++) {
+    Bin& bin = state.cache->bins[c];
+    const uint32_t n = static_cast<uint32_t>(bin.top - bin.base);
+    if (n != 0) {
+      const uint32_t given = heap.central(c).free_slots(bin.base, n, bad);
+      if (*bad != BadFree::kNone) {
+        *culprit = bin.base[given];
+        return false;
+      }
+      bin.top = bin.base;
+    }
+    if (state.spans[c] != nullptr) {
+      heap.central(c).uncache_span(state.spans[c]);
+      state.spans[c] = nullptr;
+    }
+  }
+  state.pages.flush(heap);
+  return true;
+}
+
+uint64_t thread_cache_bytes(const ThreadState& state) {
+  uint64_t bytes = state.pages.bytes();
+  for (unsigned c = 0; c < kCacheClasses; c++) {
+    const Bin& bin = state.cache->bins[c];
+    bytes += static_cast<uint64_t>(bin.top - bin.base) * kClasses[size_class_of(c)].bytes;
+  }
+  return bytes;
+}
+
+void thread_cache_save_for_fork(ThreadState& state) {
+  for (unsigned c = 0; c < kCacheClasses; c++) state.saved_tops[c] = state.cache->bins[c].top;
+  state.saved = true;
+}
+
+void thread_cache_restore_after_fork(ThreadState& state) {
+  thread_cache_reset_bins(state);
+  if (!state.saved) return;
+  for (unsigned c = 0; c < kCacheClasses; c++) {
+    Bin& bin = state.cache->bins[c];
+    bin.top = state.saved_tops[c];
+    if (bin.limit < bin.top) bin.limit = bin.top;
+  }
+  state.saved = false;
+}
+
+}  // namespace liballoc

@@ -1,0 +1,75 @@
+// thread_cache.h - a thread's private stock of free slots and page runs. No lock on a hit.
+//
+// Per cache class a bin: an array used as a stack, in front of one span that the thread owns. A bin is filled from that span's
+// bitmap window and emptied into the class's central list. Any thread's objects may be pushed: a bin asks for nothing but the
+// class. A slot in a bin counts as taken in its span's bitmap.
+// The hot head (ThreadCache) lies in memory that the kernel wipes in the child of a fork: there every bin is empty and full at
+// once, so the child's first malloc or free takes the slow path, however the child was made.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "liballoc/base/compiler.h"
+#include "liballoc/heap/heap.h"
+#include "liballoc/heap/page_cache.h"
+#include "liballoc/telemetry_abi.h"
+
+namespace liballoc {
+
+struct ThreadState;
+
+struct alignas(32) Bin {
+  void** top = nullptr;    // next push goes here; base <= top <= limit
+  void** base = nullptr;
+  void** limit = nullptr;  // grows with use up to max_slots()
+  uint64_t unused = 0;
+};
+
+// What a hit touches. All zero: every path is the slow path.
+struct ThreadCache {
+  Bin bins[kCacheClasses];
+  liballoc_abi_thread* counters = nullptr;
+  ThreadState* state = nullptr;  // null: never set up, or wiped by a fork
+};
+
+// Slots a bin may hold: 64 KiB worth, between 8 and 256.
+constexpr uint32_t max_slots(unsigned size_class) {
+  if (size_class == 0) return 0;
+  const uint32_t n = 65536 / kClasses[size_class].bytes;
+  return n < 8 ? 8 : n > 256 ? 256 : n;
+}
+
+struct ThreadState {
+  ThreadCache* cache;         // in wiped pages
+  void** slots;               // storage of all bins
+  Span* spans[kCacheClasses]; // owned span per class, null = none yet (the empty sentinel)
+  uint16_t fill[kCacheClasses];  // slots the next refill asks for
+  PageCache pages;
+  void** saved_tops[kCacheClasses];  // bins as they were when fork() was called
+  bool saved;
+};
+
+// Gives `state` (zero-filled) its cache. False when the OS refuses. `stat` gets the bytes.
+[[nodiscard]] bool thread_cache_init(ThreadState& state, RelaxedCounter& stat);
+// Points wiped or new bins at their storage, empty.
+void thread_cache_reset_bins(ThreadState& state);
+
+// Fills the bin of a class and pops one slot of it. Null when memory ran out.
+[[nodiscard]] void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls);
+// Makes room in a full bin: lets it grow, or gives the older half back. *bad as CentralList::free_slots(); false then, and the
+// slot that could not be freed is *culprit.
+[[nodiscard]] bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, BadFree* bad,
+                                          void** culprit);
+// Gives everything back: bins, owned spans, page runs. False as above.
+[[nodiscard]] bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** culprit);
+
+// Bytes of free slots and page runs held.
+uint64_t thread_cache_bytes(const ThreadState& state);
+
+// Around fork(): what the bins held, for the child to have again. save() runs in the parent before, restore() in the child.
+void thread_cache_save_for_fork(ThreadState& state);
+void thread_cache_restore_after_fork(ThreadState& state);
+
+}  // namespace liballoc

@@ -1,0 +1,68 @@
+// linux.cc - the Linux body of os.h. Raw system calls only, so errno is untouched.
+#include <linux/mman.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "liballoc/base/syscall.h"
+#include "liballoc/os/os.h"
+
+namespace liballoc {
+
+namespace {
+
+constexpr long kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+long map_call(void* at, size_t bytes, long protection, long flags, void** out) {
+  const long r = sys::raw_syscall(SYS_mmap, sys::arg(at), sys::arg(bytes), protection, flags, -1, 0);
+  if (r < 0 && r > -4096) return r;
+  *out = reinterpret_cast<void*>(r);
+  return 0;
+}
+
+long linux_reserve(void* hint, size_t bytes, void** out) { return map_call(hint, bytes, PROT_NONE, kAnonymous, out); }
+
+long linux_map(void* at, size_t bytes) {
+  void* got = nullptr;
+  return map_call(at, bytes, PROT_READ | PROT_WRITE, kAnonymous | MAP_FIXED, &got);
+}
+
+long linux_alloc(size_t bytes, void** out) {
+  return map_call(nullptr, bytes, PROT_READ | PROT_WRITE, kAnonymous, out);
+}
+
+long linux_unmap(void* at, size_t bytes) { return sys::raw_syscall(SYS_munmap, sys::arg(at), sys::arg(bytes)); }
+
+long linux_release(void* at, size_t bytes) {
+  return sys::raw_syscall(SYS_madvise, sys::arg(at), sys::arg(bytes), MADV_DONTNEED);
+}
+
+long linux_protect_none(void* at, size_t bytes) {
+  void* got = nullptr;
+  return map_call(at, bytes, PROT_NONE, kAnonymous | MAP_FIXED, &got);
+}
+
+uint64_t clock_ns(clockid_t id) {
+  timespec ts{};
+  clock_gettime(id, &ts);  // the vDSO: no system call, no lock, errno untouched on valid ids
+  return static_cast<uint64_t>(ts.tv_sec) * 1000000000u + static_cast<uint64_t>(ts.tv_nsec);
+}
+
+// Written by tests before they start threads, read everywhere.
+constinit const OsOps* g_ops = nullptr;
+
+}  // namespace
+
+constinit const OsOps kLinuxOs = {linux_reserve, linux_map,     linux_alloc,
+                                  linux_unmap,   linux_release, linux_protect_none};
+
+const OsOps& os_ops() { return g_ops != nullptr ? *g_ops : kLinuxOs; }
+void set_os_ops_for_test(const OsOps* ops) { g_ops = ops; }
+
+bool os_wipe_on_fork(void* at, size_t bytes) {
+  return sys::raw_syscall(SYS_madvise, sys::arg(at), sys::arg(bytes), MADV_WIPEONFORK) == 0;
+}
+
+uint64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
+uint64_t realtime_ns() { return clock_ns(CLOCK_REALTIME); }
+
+}  // namespace liballoc

@@ -1,0 +1,32 @@
+// os.h - every system call that changes the address space, behind one table, so that a test can make each fail in turn.
+// Only os/ and telemetry/ (for its file) ask the kernel for memory; nothing above calls mmap by itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace liballoc {
+
+struct OsOps {
+  // Each returns 0 or a negative errno. Addresses and sizes are multiples of the system page.
+  long (*reserve)(void* hint, size_t bytes, void** out);  // PROT_NONE, at `hint` if it can be had, else anywhere
+  long (*map)(void* at, size_t bytes);                    // reserved range becomes readable and writable, zero
+  long (*alloc)(size_t bytes, void** out);                // readable and writable, anywhere, zero
+  long (*unmap)(void* at, size_t bytes);
+  long (*release)(void* at, size_t bytes);                // contents may go; next touch reads zero
+  long (*protect_none)(void* at, size_t bytes);           // back to reserved; contents are gone
+};
+
+extern const OsOps kLinuxOs;
+
+// The table in use: kLinuxOs unless a test has put its own there, before any allocation.
+const OsOps& os_ops();
+void set_os_ops_for_test(const OsOps* ops);
+
+// The kernel zeroes the range in the child of a fork. False on kernels before 4.14.
+bool os_wipe_on_fork(void* at, size_t bytes);
+
+uint64_t monotonic_ns();
+uint64_t realtime_ns();
+
+}  // namespace liballoc
