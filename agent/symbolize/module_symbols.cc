@@ -48,22 +48,18 @@ std::vector<SourceFrame> ModuleSymbols::lookup(const Module& module, uint64_t ad
     // + 1 for what open_locked() read.
     growth_.store(dwarf_->counters().units_indexed + 1, std::memory_order_relaxed);
   }
-  if (!frames.empty() && !frames.back().function.empty() && !frames.back().system_name.empty() &&
-      frames.back().system_name != frames.back().function) {
-    return frames;
-  }
-  // DWARF gives the plain name of what has no linkage name: C, but also clones (f.part.0) and
-  // unnamed functions.
+  if (!frames.empty() && !frames.back().system_name.empty()) return frames;
+  // DWARF has no linkage name for C and for static functions; the symbol table has the parameters
+  // of the latter.
   const std::string_view symbol = symbols_.find(elf_address);
   if (symbol.empty()) {
     if (!frames.empty() && frames.back().function.empty()) frames.clear();
     return frames;
   }
   if (frames.empty()) frames.emplace_back();
-  if (frames.back().function.empty()) {
-    frames.back().function = demangle(symbol);
-    frames.back().system_name = symbol;
-  }
+  SourceFrame& outermost = frames.back();
+  outermost.system_name = symbol;
+  if (outermost.function.empty() || symbol.starts_with("_Z")) outermost.function = demangle(symbol);
   return frames;
 }
 

@@ -29,6 +29,11 @@ std::string_view inherited_string(Dwarf_Die* die, unsigned attribute) {
   return text == nullptr ? "" : std::string_view(text, strnlen(text, kMaxNameBytes));
 }
 
+bool is_context(int tag) {
+  return tag == DW_TAG_namespace || tag == DW_TAG_class_type || tag == DW_TAG_structure_type ||
+         tag == DW_TAG_union_type || tag == DW_TAG_module;
+}
+
 // Entries that can hold code of this unit further down.
 bool may_hold_scopes(int tag) {
   switch (tag) {
@@ -39,14 +44,9 @@ bool may_hold_scopes(int tag) {
     case DW_TAG_try_block:
     case DW_TAG_catch_block:
     case DW_TAG_with_stmt:
-    case DW_TAG_namespace:
-    case DW_TAG_module:
-    case DW_TAG_class_type:
-    case DW_TAG_structure_type:
-    case DW_TAG_union_type:
       return true;
     default:
-      return false;
+      return is_context(tag);
   }
 }
 
@@ -88,18 +88,22 @@ void UnitIndex::walk(Dwarf_Die unit, uint64_t& dies_visited) {
   struct Level {
     Dwarf_Die die;
     uint32_t scope;  // the function that this level is in
-    uint32_t depth;
+    uint32_t depth, context;
   };
   std::vector<RangeMap::Range> ranges;
   std::vector<Level> levels;
   uint32_t budget =
       kMaxDiesPerUnit;  // a sibling reference may point backwards: the walk must end all the same
   Dwarf_Die child;
-  if (dwarf_child(&unit, &child) == 0) levels.push_back({child, kNoScope, 1});
+  if (dwarf_child(&unit, &child) == 0) {
+    levels.push_back({child, kNoScope, 1, 0});
+  }
+  contexts_.push_back({0, unit});
   while (!levels.empty() && budget-- > 0) {
     ++dies_visited;
     Dwarf_Die die = levels.back().die;
     const uint32_t outer = levels.back().scope, depth = levels.back().depth;
+    uint32_t context = levels.back().context;
     if (dwarf_siblingof(&die, &levels.back().die) != 0) levels.pop_back();
     const int tag = dwarf_tag(&die);
     if (!may_hold_scopes(tag)) continue;
@@ -110,8 +114,15 @@ void UnitIndex::walk(Dwarf_Die unit, uint64_t& dies_visited) {
       // Deeper wins; scopes of one depth do not overlap.
       for (size_t i = first; i < ranges.size(); ++i) ranges[i].priority = depth;
     }
+    if (is_context(tag)) {
+      contexts_.push_back({context, die});
+      context = static_cast<uint32_t>(contexts_.size() - 1);
+    } else if (context != 0 && tag == DW_TAG_subprogram &&
+               dwarf_hasattr(&die, DW_AT_linkage_name) == 0) {
+      declared_.push_back({dwarf_dieoffset(&die), context});
+    }
     if (depth < kMaxDieDepth && dwarf_haschildren(&die) == 1 && dwarf_child(&die, &child) == 0) {
-      levels.push_back({child, scope, depth + 1});
+      levels.push_back({child, scope, depth + 1, context});
     }
   }
   scope_at_ = RangeMap::build(ranges);
@@ -170,8 +181,8 @@ const UnitIndex::FunctionName& UnitIndex::name_of(Scope& scope) {
   std::string_view linkage = inherited_string(&scope.die, DW_AT_linkage_name);
   if (linkage.empty()) linkage = inherited_string(&scope.die, DW_AT_MIPS_linkage_name);
   const std::string_view plain = inherited_string(&scope.die, DW_AT_name);
-  name.system_name = linkage.empty() ? plain : linkage;
-  name.function = linkage.empty() ? std::string(plain) : demangle(linkage);
+  name.system_name = linkage;
+  name.function = linkage.empty() ? qualified_name(scope.die, plain) : demangle(linkage);
   Dwarf_Attribute storage;
   Dwarf_Word line = 0;
   if (dwarf_formudata(dwarf_attr_integrate(&scope.die, DW_AT_decl_line, &storage), &line) == 0 &&
@@ -181,6 +192,38 @@ const UnitIndex::FunctionName& UnitIndex::name_of(Scope& scope) {
   scope.name = static_cast<int32_t>(names_.size());
   names_.push_back(std::move(name));
   return names_.back();
+}
+
+// Compilers leave the linkage name out where nobody else can link: static functions, local classes,
+// all of C.
+std::string UnitIndex::qualified_name(Dwarf_Die function, std::string_view plain) const {
+  constexpr int kMaxReferences = 16;  // they may form a circle
+  std::string name(plain);
+  if (name.empty()) return name;
+  for (int i = 0; i < kMaxReferences; ++i) {
+    Dwarf_Attribute storage;
+    Dwarf_Die origin;
+    Dwarf_Attribute* reference = dwarf_attr(&function, DW_AT_abstract_origin, &storage);
+    if (reference == nullptr) reference = dwarf_attr(&function, DW_AT_specification, &storage);
+    if (dwarf_formref_die(reference, &origin) == nullptr) break;
+    function = origin;
+  }
+  const Dwarf_Off offset = dwarf_dieoffset(&function);
+  const auto it = std::lower_bound(declared_.begin(), declared_.end(), offset,
+                                   [](const Declared& d, Dwarf_Off o) { return d.function < o; });
+  if (it == declared_.end() || it->function != offset) return name;
+  // A context's parent was seen before it, so this ends.
+  for (uint32_t c = it->context; c != 0 && name.size() < kMaxNameBytes; c = contexts_[c].parent) {
+    Dwarf_Die die = contexts_[c].die;
+    const std::string_view part = inherited_string(&die, DW_AT_name);
+    name.insert(0, "::");
+    if (!part.empty()) {
+      name.insert(0, part);
+    } else {
+      name.insert(0, dwarf_tag(&die) == DW_TAG_namespace ? "(anonymous namespace)" : "{unnamed}");
+    }
+  }
+  return name;
 }
 
 std::vector<SourceFrame> UnitIndex::lookup(uint64_t address) {
@@ -204,6 +247,7 @@ std::vector<SourceFrame> UnitIndex::lookup(uint64_t address) {
 size_t UnitIndex::memory_bytes() const {
   constexpr size_t kLibdwRowBytes = 48;  // libdw keeps its own copy of the line table
   size_t bytes = scopes_.capacity() * sizeof(Scope) + scope_at_.memory_bytes() +
+                 contexts_.capacity() * sizeof(Context) + declared_.capacity() * sizeof(Declared) +
                  rows_.capacity() * (sizeof(Row) + kLibdwRowBytes);
   for (const FunctionName& n : names_) {
     bytes += sizeof(n) + n.function.capacity() + n.system_name.capacity();

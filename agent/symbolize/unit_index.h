@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/base/range_map.h"
@@ -39,6 +40,14 @@ class UnitIndex {
     int32_t name = -1;  // index into names_, -1 = not read yet
     Dwarf_Die die{};
   };
+  struct Context {    // a namespace or class that functions are declared in
+    uint32_t parent;  // index into contexts_, 0 = the outermost, which has no name
+    Dwarf_Die die;
+  };
+  struct Declared {
+    Dwarf_Off function;  // offset of its entry
+    uint32_t context;
+  };
   struct FunctionName {
     std::string function, system_name;
     int64_t start_line = 0;
@@ -54,11 +63,14 @@ class UnitIndex {
   void read_lines(Dwarf_Die* unit);
   const Row* find_row(uint64_t address) const;
   const FunctionName& name_of(Scope& scope);
+  [[nodiscard]] std::string qualified_name(Dwarf_Die function, std::string_view plain) const;
   [[nodiscard]] std::string file_name(uint32_t file) const;
 
   std::vector<Scope> scopes_;
   RangeMap scope_at_;
   std::vector<FunctionName> names_;
+  std::vector<Context> contexts_;
+  std::vector<Declared> declared_;  // functions without a linkage name, in the file's order
   std::vector<Row> rows_;
   Dwarf_Files* files_ = nullptr;  // owned by the Dwarf
   size_t file_count_ = 0;
