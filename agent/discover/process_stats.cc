@@ -1,0 +1,71 @@
+// process_stats.cc - see process_stats.h. Must never read more than a page of any file.
+#include "agent/discover/process_stats.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <sstream>
+
+#include "agent/base/text.h"
+#include "agent/base/unique_fd.h"
+
+namespace liballoc::agent {
+namespace {
+
+std::optional<std::string> read_small_file(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return std::nullopt;
+  std::array<char, 4096> buffer;
+  const ssize_t n = ::read(fd.value(), buffer.data(), buffer.size());
+  if (n <= 0) return std::nullopt;
+  return std::string(buffer.data(), static_cast<size_t>(n));
+}
+
+}  // namespace
+
+std::optional<ProcStat> parse_proc_stat(const std::string& text) {
+  const size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) return std::nullopt;
+  std::istringstream rest(text.substr(name_end + 1));
+  std::string word;
+  ProcStat out;
+  for (int field = 3; rest >> word; ++field) {
+    if (field == 3) {
+      if (word.size() != 1) return std::nullopt;
+      out.state = word[0];
+    } else if (field == 22) {
+      if (!parse_decimal(word, out.start_ticks)) return std::nullopt;
+      return out;
+    }
+  }
+  return std::nullopt;
+}
+
+ProcessStatsReader::ProcessStatsReader(std::string proc_dir) : proc_dir_(std::move(proc_dir)) {
+  struct stat info {};
+  if (::stat((proc_dir_ + "/self/ns/pid").c_str(), &info) == 0) own_namespace_ = info.st_ino;
+}
+
+std::optional<ProcessStats> ProcessStatsReader::read(const ProcessIdentity& identity) const {
+  if (own_namespace_ == 0 || identity.pid_namespace != own_namespace_) return std::nullopt;
+  const std::string dir = proc_dir_ + "/" + std::to_string(identity.pid);
+  const auto is_this_process = [&] {
+    const auto text = read_small_file(dir + "/stat");
+    const auto stat = text ? parse_proc_stat(*text) : std::nullopt;
+    return stat && stat->start_ticks == identity.start_ticks && stat->state != 'Z' &&
+           stat->state != 'X';
+  };
+  const auto statm = read_small_file(dir + "/statm");
+  // Asked after statm was read: if it is this process now, it was then.
+  if (!statm || !is_this_process()) return std::nullopt;
+  uint64_t virtual_pages = 0;
+  uint64_t resident_pages = 0;
+  std::istringstream words(*statm);
+  if (!(words >> virtual_pages >> resident_pages) || virtual_pages == 0) return std::nullopt;
+  const uint64_t page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return ProcessStats{resident_pages * page_bytes, virtual_pages * page_bytes};
+}
+
+}  // namespace liballoc::agent

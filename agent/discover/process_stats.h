@@ -1,0 +1,39 @@
+// process_stats.h - what the kernel says about a process, where it is certain that it is this
+// process: same PID namespace as the agent, and the same start time. Never believes a pid alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "agent/model/snapshot.h"
+
+namespace liballoc::agent {
+
+struct ProcessStats {
+  uint64_t resident_bytes = 0;
+  uint64_t virtual_bytes = 0;
+};
+
+class ProcessStatsReader {
+ public:
+  explicit ProcessStatsReader(std::string proc_dir);
+
+  // Nothing when the process is gone, is a zombie, has no memory any more, or cannot be seen from
+  // here.
+  std::optional<ProcessStats> read(const ProcessIdentity& identity) const;
+
+ private:
+  const std::string proc_dir_;
+  uint64_t own_namespace_ = 0;
+};
+
+// Parts of /proc/PID/stat, for read() and its tests: the state letter and field 22. The second
+// field is a name that may hold anything, blanks and brackets included.
+struct ProcStat {
+  char state = 0;
+  uint64_t start_ticks = 0;
+};
+std::optional<ProcStat> parse_proc_stat(const std::string& text);
+
+}  // namespace liballoc::agent
