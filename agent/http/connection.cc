@@ -143,10 +143,8 @@ asio::awaitable<void> Connection::run() {
     if (environment_->stopping) keep_alive = false;
     const bool written = co_await write(response, version, head_only, keep_alive);
     if (!written) break;
-    if (!keep_alive) {
-      co_await linger();
-      break;
-    }
+    if (read == ReadResult::kRefused) co_await linger();
+    if (!keep_alive) break;
     state_ = State::kReading;
     if (environment_->stopping) break;
   }
