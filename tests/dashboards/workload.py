@@ -10,13 +10,13 @@ import time
 def churn(seed):
     choose, kept = random.Random(seed), []
     while True:
-        for _ in range(200):
+        for _ in range(40):
             size = choose.choice((choose.randrange(1, 256), choose.randrange(256, 32768), choose.randrange(32768, 500000)))
             kept.append(bytearray(size))
             if len(kept) > 300:
                 kept[choose.randrange(len(kept))] = kept[-1]
                 kept.pop()
-        time.sleep(0.01)
+        time.sleep(0.02)
 
 
 def short_lived():
