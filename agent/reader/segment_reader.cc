@@ -44,7 +44,7 @@ ReadResult<Layout> SegmentReader::load_layout(const ByteSource& source) const {
   const liballoc_abi_header& header = layout->header;
   if (header.pid != name_.pid || header.start_ticks != name_.start_ticks) {
     return reject(Reject::kNameMismatch, "the header says " +
-                                             SegmentName{header.pid, header.start_ticks}.text() +
+                                             SegmentName{header.pid, header.start_ticks, 0}.text() +
                                              ", the file is " + name_.text());
   }
   return layout;

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -31,6 +32,7 @@ class SegmentBuilder {
   static constexpr uint64_t kCreatedRealtimeNs = 1700000000000000000;
   static constexpr uint64_t kCreatedMonotonicNs = 5000000000;
   static constexpr uint64_t kPeriod = 524288;
+  static constexpr uint32_t kNoscan = LIBALLOC_ABI_SIZE_CLASSES;  // added to a class
 
   explicit SegmentBuilder(uint32_t pid = 1234, uint64_t start_ticks = 5678) {
     header.magic = LIBALLOC_ABI_MAGIC;
@@ -313,13 +315,14 @@ class SegmentBuilder {
   }
 
   void fill_size_classes() {
-    static constexpr uint32_t kBytes[LIBALLOC_ABI_SIZE_CLASSES] = {
-        0,     8,     16,    24,    32,    48,    64,    80,    96,    112,   128,   144,
-        160,   176,   192,   208,   224,   240,   256,   288,   320,   352,   384,   416,
-        448,   480,   512,   576,   640,   704,   768,   896,   1024,  1152,  1280,  1408,
-        1536,  1792,  2048,  2304,  2688,  3072,  3200,  3456,  4096,  4864,  5376,  6144,
-        6528,  6784,  6912,  8192,  9472,  9728,  10240, 10880, 12288, 13568, 14336, 16384,
-        18432, 19072, 20480, 21760, 24576, 27264, 28672, 32768};
+    static constexpr uint32_t kBytes[] = {
+        0,     8,     16,    32,    48,    64,    80,    96,    112,   128,   144,   160,
+        176,   192,   208,   224,   240,   256,   288,   320,   352,   384,   416,   448,
+        480,   512,   576,   640,   704,   768,   896,   1024,  1152,  1280,  1408,  1536,
+        1792,  2048,  2304,  2688,  3072,  3200,  3456,  4096,  4864,  5376,  6144,  6528,
+        6784,  6912,  8192,  9472,  9728,  10240, 10880, 12288, 13568, 14336, 16384, 18432,
+        19072, 20480, 21760, 24576, 27264, 28672, 32768};
+    static_assert(std::size(kBytes) == LIBALLOC_ABI_SIZE_CLASSES);
     for (const uint32_t object_bytes : kBytes) {
       liballoc_abi_size_class record{};
       record.object_bytes = object_bytes;
