@@ -81,7 +81,7 @@ void declare(CLI::App& app, RawOptions& raw) {
   declare_stats(app, raw);
   declare_profile(app, raw);
   for (const char* name : kNotYet) {
-    app.add_subcommand(name, "Not supported yet")->prefix_command();
+    app.add_subcommand(name, "Not supported yet")->fallthrough(false)->allow_extras();
   }
 }
 
@@ -126,7 +126,7 @@ std::variant<CliOptions, CliOver> parse_cli(const std::vector<std::string>& argu
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::CallForHelp&) {
-    return CliOver{kCliOk, app.help()};
+    return CliOver{kCliOk, app.help() + "\n"};
   } catch (const CLI::CallForVersion& version) {
     return CliOver{kCliOk, std::string(version.what()) + "\n"};
   } catch (const CLI::ParseError& error) {

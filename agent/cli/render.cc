@@ -158,7 +158,7 @@ std::string render_reading(const pb::WatchMemStatsResponse& now,
                  human_count(m.heap_objects()), rate, mallocs, human_bytes(m.sys()),
                  human_bytes(m.heap_idle()), bytes_or_unknown(m.resident_bytes()));
   if (now.process().state() != pb::PROCESS_STATE_RUNNING) {
-    line += "the process has " + state_name(now.process().state()) + "\n";
+    line += "the process has ended: " + state_name(now.process().state()) + "\n";
   }
   return line;
 }

@@ -186,7 +186,7 @@ std::variant<AgentConfig, ConfigExit> parse_config(const std::vector<std::string
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::CallForHelp&) {
-    return ConfigExit{0, app.help()};
+    return ConfigExit{0, app.help() + "\n"};
   } catch (const CLI::CallForVersion& version) {
     return ConfigExit{0, std::string(version.what()) + "\n"};
   } catch (const CLI::ConfigError& error) {

@@ -6,7 +6,7 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <sys/stat.h>
 
-#include <cstring>
+#include <atomic>
 #include <utility>
 
 #include "agent/base/log.h"
@@ -46,13 +46,17 @@ class PrivateUmask {
   const mode_t old_;
 };
 
+// start() says itself what went wrong, in one line.
+std::atomic<bool> g_starting{false};
+
 // What gRPC itself reports becomes one line of ours; its INFO and DEBUG are of no use to an
 // operator.
 void log_from_grpc(gpr_log_func_args* args) {
   static LogLimiter limiter(10, std::chrono::seconds(60));
-  if (args->severity == GPR_LOG_SEVERITY_ERROR) {
-    limiter.log(LogLevel::kWarning, std::string("grpc: ") + args->message);
-  }
+  if (args->severity != GPR_LOG_SEVERITY_ERROR) return;
+  const bool starting = g_starting.load(std::memory_order_relaxed);
+  limiter.log(starting ? LogLevel::kDebug : LogLevel::kWarning,
+              std::string("grpc: ") + args->message);
 }
 
 std::shared_ptr<grpc::ServerCredentials> credentials(const std::optional<GrpcTls>& tls) {
@@ -133,7 +137,9 @@ std::optional<std::string> GrpcServer::Impl::start() {
   builder.RegisterService(&profiles_);
   {
     const PrivateUmask only_for_this_user;
+    g_starting.store(true, std::memory_order_relaxed);
     server_ = builder.BuildAndStart();
+    g_starting.store(false, std::memory_order_relaxed);
   }
   if (server_ == nullptr) {
     for (size_t i = 0; i < ports.size(); ++i) {
