@@ -14,6 +14,8 @@ inline constexpr uint64_t kMaxDebugBytes = uint64_t{512} << 20;
 inline constexpr uint64_t kMaxLineBytes = uint64_t{64} << 20;
 // Symbol and string tables; libLLVM's have 30 MiB.
 inline constexpr uint64_t kMaxSymbolBytes = uint64_t{256} << 20;
+// .gnu_debugdata, decompressed, and the memory of the decompressor; Fedora's largest are a few MiB.
+inline constexpr uint64_t kMaxMiniDebugBytes = uint64_t{64} << 20;
 inline constexpr uint32_t kMaxSymbols = 4'000'000;
 inline constexpr size_t kMaxNameBytes = 4096;
 // Debugging entries walked per compilation unit; the largest unit of a Debian program has about a

@@ -2,6 +2,7 @@
 #include "agent/symbolize/module_symbols.h"
 
 #include "agent/symbolize/demangle.h"
+#include "agent/symbolize/mini_debug_info.h"
 
 namespace liballoc::agent {
 
@@ -18,6 +19,11 @@ void ModuleSymbols::open_locked() {
   found_.store(module != nullptr || debug != nullptr, std::memory_order_relaxed);
   if (debug != nullptr) symbols_ = SymbolTable::build(*debug);
   if (module != nullptr && symbols_.size() == 0) symbols_ = SymbolTable::build(*module);
+  if (module != nullptr && debug == nullptr && module->section(".symtab") == nullptr) {
+    std::string mini = read_mini_debug_info(*module);
+    const std::unique_ptr<ElfImage> image = mini.empty() ? nullptr : ElfImage::from_memory(mini);
+    if (image != nullptr) hidden_symbols_ = SymbolTable::build(*image);
+  }
   const auto find_alternate = [this](const std::string& build_id, const std::string& path) {
     return files_.open_alternate(build_id, path);
   };
@@ -51,7 +57,8 @@ std::vector<SourceFrame> ModuleSymbols::lookup(const Module& module, uint64_t ad
   if (!frames.empty() && !frames.back().system_name.empty()) return frames;
   // DWARF has no linkage name for C and for static functions; the symbol table has the parameters
   // of the latter.
-  const std::string_view symbol = symbols_.find(elf_address);
+  std::string_view symbol = symbols_.find(elf_address);
+  if (symbol.empty()) symbol = hidden_symbols_.find(elf_address);
   if (symbol.empty()) {
     if (!frames.empty() && frames.back().function.empty()) frames.clear();
     return frames;
@@ -67,8 +74,8 @@ ModuleSymbolsStats ModuleSymbols::stats() const {
   const std::lock_guard lock(mutex_);
   ModuleSymbolsStats stats;
   stats.files_opened = files_.files_opened();
-  stats.symbols = symbols_.size();
-  stats.memory_bytes = sizeof(*this) + symbols_.memory_bytes();
+  stats.symbols = symbols_.size() + hidden_symbols_.size();
+  stats.memory_bytes = sizeof(*this) + symbols_.memory_bytes() + hidden_symbols_.memory_bytes();
   if (dwarf_ != nullptr) {
     stats.dwarf = dwarf_->counters();
     stats.memory_bytes += dwarf_->memory_bytes();

@@ -50,6 +50,7 @@ class ModuleSymbols {
   const std::string path_, build_id_;
   bool opened_ = false;
   SymbolTable symbols_;
+  SymbolTable hidden_symbols_;  // of .gnu_debugdata: what .dynsym leaves out
   std::unique_ptr<DwarfIndex> dwarf_;
   std::vector<LoadSegment> segments_;  // of the module's own file; empty when that is gone
 };

@@ -78,6 +78,35 @@ TEST(Symbolizer, NamesExportedFunctionsOfAStrippedProgram) {
       << "not exported: no name rather than that of a neighbour";
 }
 
+TEST(Symbolizer, ReadsTheCompressedSymbolTableOfAStrippedProgram) {
+  Target t("-rdynamic");
+  const std::string mini = t.dir.path() + "/mini";
+  run(TEST_OBJCOPY " --only-keep-debug " + t.binary + " " + mini + " && xz " + mini);
+  run(TEST_STRIP " " + t.binary);
+  run(TEST_OBJCOPY " --add-section .gnu_debugdata=" + mini + ".xz " + t.binary);
+  Symbolizer symbolizer(options_with());
+  const auto hidden = symbolizer.lookup(t.module, t.calls.at("hidden"));
+  ASSERT_THAT(hidden, SizeIs(1));
+  expect_frame(hidden[0], "hidden()", "", 0);
+  const auto price = symbolizer.lookup(t.module, t.calls.at("price"));
+  ASSERT_THAT(price, SizeIs(1));
+  expect_frame(price[0], "shop::checkout(int)", "", 0);
+}
+
+TEST(Symbolizer, TakesADamagedCompressedSymbolTableForNone) {
+  Target t("-rdynamic");
+  run(TEST_STRIP " " + t.binary);
+  // The header of an xz file and then nothing that decompresses.
+  write_file(t.dir.path() + "/bad", std::string("\xfd"
+                                                "7zXZ\0\0\4",
+                                                8) +
+                                        std::string(100, 'x'));
+  run(TEST_OBJCOPY " --add-section .gnu_debugdata=" + t.dir.path() + "/bad " + t.binary);
+  Symbolizer symbolizer(options_with());
+  EXPECT_THAT(symbolizer.lookup(t.module, t.calls.at("hidden")), IsEmpty());
+  EXPECT_THAT(symbolizer.lookup(t.module, t.calls.at("price")), SizeIs(1));
+}
+
 TEST(Symbolizer, InventsNothingForAFullyStrippedProgram) {
   Target t("-g");
   run(TEST_STRIP " " + t.binary);
@@ -190,8 +219,8 @@ TEST(Symbolizer, NamesFunctionsOfTheMachinesLibc) {
   ASSERT_EQ(dl_iterate_phdr(find_libc, &module), 1);
   module.build_id = ElfImage::open(module.path)->build_id();
   Symbolizer symbolizer(options_with());
-  const auto frames =
-      symbolizer.lookup(module, reinterpret_cast<uint64_t>(dlsym(RTLD_DEFAULT, "gnu_get_libc_version")) + 4);
+  const auto frames = symbolizer.lookup(
+      module, reinterpret_cast<uint64_t>(dlsym(RTLD_DEFAULT, "gnu_get_libc_version")) + 4);
   ASSERT_THAT(frames, SizeIs(1));
   EXPECT_EQ(frames[0].function, "gnu_get_libc_version");
 }
