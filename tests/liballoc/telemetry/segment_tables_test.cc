@@ -1,0 +1,235 @@
+// segment_tables_test.cc - thread blocks, spans, memstats, faults and the ring, as a reader of the file finds them.
+#include "tests/liballoc/telemetry/segment_fixture.h"
+
+namespace liballoc {
+namespace {
+
+class SegmentTablesTest : public SegmentTest {
+ protected:
+  void SetUp() override { ASSERT_EQ(create(), SegmentStatus::kOk); }
+};
+
+// ---- thread blocks ------------------------------------------------------------------------------------------------
+
+TEST_F(SegmentTablesTest, ThreadBlockShowsItsThread) {
+  liballoc_abi_thread* const block = segment_->acquire_thread_block(1234, 5678);
+  ASSERT_NE(block, nullptr);
+  const auto blocks = view().records<liballoc_abi_thread>(LIBALLOC_SECTION_THREADS);
+  ASSERT_EQ(blocks.size(), 1u);
+  EXPECT_EQ(blocks[0].tid, 1234u);
+  EXPECT_EQ(blocks[0].started_ns, 5678u);
+  EXPECT_EQ(blocks[0].threads, 1u);
+}
+
+TEST_F(SegmentTablesTest, ThreadBlockIsReusedAndGoesOnCounting) {
+  liballoc_abi_thread* const first = segment_->acquire_thread_block(1, 10);
+  first->classes[7].granted = 100;
+  first->classes[7].frees = 40;
+  first->large_malloc_bytes = 1 << 20;
+  first->cached_bytes = 4096;
+  segment_->release_thread_block(first);
+  EXPECT_EQ(view().records<liballoc_abi_thread>(LIBALLOC_SECTION_THREADS).at(0).tid, 0u);
+  EXPECT_EQ(view().records<liballoc_abi_thread>(LIBALLOC_SECTION_THREADS).at(0).cached_bytes, 0u);
+  liballoc_abi_thread* const second = segment_->acquire_thread_block(2, 20);
+  EXPECT_EQ(second, first);
+  const auto blocks = view().records<liballoc_abi_thread>(LIBALLOC_SECTION_THREADS);
+  ASSERT_EQ(blocks.size(), 1u);
+  EXPECT_EQ(blocks[0].tid, 2u);
+  EXPECT_EQ(blocks[0].threads, 2u);
+  EXPECT_EQ(blocks[0].classes[7].granted, 100u);
+  EXPECT_EQ(blocks[0].classes[7].frees, 40u);
+  EXPECT_EQ(blocks[0].large_malloc_bytes, uint64_t{1} << 20);
+}
+
+TEST_F(SegmentTablesTest, ThreadBlocksGrowOverExtentsAndKeepTheirPlaces) {
+  std::vector<liballoc_abi_thread*> blocks;
+  for (uint32_t tid = 1; tid <= 100; tid++) {
+    blocks.push_back(segment_->acquire_thread_block(tid, tid));
+    ASSERT_NE(blocks.back(), nullptr);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(blocks.back()) % 64, 0u);
+    blocks.back()->classes[LIBALLOC_ABI_CACHE_CLASSES - 1].refills = tid;
+  }
+  const FileView file = view();
+  const auto extents = file.extents(LIBALLOC_SECTION_THREADS);
+  ASSERT_EQ(extents.size(), 5u);  // 4 + 8 + 16 + 32 + 64
+  for (uint32_t k = 0; k < extents.size(); k++) {
+    EXPECT_EQ(extents[k].extent, k);
+    EXPECT_EQ(extents[k].capacity, 4u << k);
+  }
+  const auto seen = file.records<liballoc_abi_thread>(LIBALLOC_SECTION_THREADS);
+  ASSERT_EQ(seen.size(), 100u);
+  for (uint32_t i = 0; i < 100; i++) {
+    EXPECT_EQ(seen[i].tid, i + 1);
+    EXPECT_EQ(seen[i].classes[LIBALLOC_ABI_CACHE_CLASSES - 1].refills, i + 1);
+  }
+  for (liballoc_abi_thread* block : blocks) segment_->release_thread_block(block);
+  EXPECT_NE(segment_->acquire_thread_block(7, 7), nullptr);
+  EXPECT_EQ(file.records<liballoc_abi_thread>(LIBALLOC_SECTION_THREADS).size(), 100u);
+}
+
+TEST_F(SegmentTablesTest, ReleasingABlockTwiceOrAStrangersIsIgnored) {
+  liballoc_abi_thread* const block = segment_->acquire_thread_block(1, 1);
+  segment_->release_thread_block(block);
+  segment_->release_thread_block(block);
+  static liballoc_abi_thread stranger{};
+  stranger.tid = 9;
+  segment_->release_thread_block(&stranger);
+  segment_->release_thread_block(block + 1);
+  EXPECT_EQ(segment_->acquire_thread_block(2, 2), block);
+  EXPECT_NE(segment_->acquire_thread_block(3, 3), block);
+}
+
+// ---- spans ----------------------------------------------------------------------------------------------------------
+
+liballoc_abi_span span_at(uint64_t base) {
+  liballoc_abi_span span{};
+  span.sequence = 999;  // to be ignored
+  span.base = base;
+  span.pages = 3;
+  span.state = LIBALLOC_SPAN_CACHED;
+  span.size_class = 12;
+  span.flags = LIBALLOC_SPAN_FLAG_NOSCAN;
+  span.object_bytes = 144;
+  span.objects = 170;
+  span.allocated = 17;
+  span.owner_tid = 77;
+  span.changed_ns = 4;
+  span.unused_ns = 5;
+  return span;
+}
+
+TEST_F(SegmentTablesTest, SpanIsReadAsWritten) {
+  const uint32_t record = segment_->add_span();
+  ASSERT_EQ(record, 1u);
+  EXPECT_EQ(view().records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS).at(0).state, LIBALLOC_SPAN_DEAD);
+  segment_->write_span(record, span_at(0xc000000000));
+  segment_->set_span_allocated(record, 18);
+  const liballoc_abi_span seen = view().records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS).at(0);
+  EXPECT_EQ(seen.sequence, 2u);  // even, and one write further
+  EXPECT_EQ(seen.base, 0xc000000000u);
+  EXPECT_EQ(seen.pages, 3u);
+  EXPECT_EQ(seen.state, LIBALLOC_SPAN_CACHED);
+  EXPECT_EQ(seen.size_class, 12u);
+  EXPECT_EQ(seen.flags, LIBALLOC_SPAN_FLAG_NOSCAN);
+  EXPECT_EQ(seen.object_bytes, 144u);
+  EXPECT_EQ(seen.objects, 170u);
+  EXPECT_EQ(seen.allocated, 18u);
+  EXPECT_EQ(seen.owner_tid, 77u);
+  EXPECT_EQ(seen.changed_ns, 4u);
+  EXPECT_EQ(seen.unused_ns, 5u);
+}
+
+TEST_F(SegmentTablesTest, RemovedSpanIsDeadAndItsRecordIsUsedAgain) {
+  const uint32_t first = segment_->add_span();
+  const uint32_t second = segment_->add_span();
+  segment_->write_span(first, span_at(0x10000));
+  segment_->write_span(second, span_at(0x20000));
+  const uint64_t sequence = view().records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS).at(0).sequence;
+  segment_->remove_span(first);
+  const auto spans = view().records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS);
+  EXPECT_EQ(spans.at(0).state, LIBALLOC_SPAN_DEAD);
+  EXPECT_EQ(spans.at(0).base, 0u);
+  EXPECT_EQ(spans.at(0).sequence, sequence + 2);  // never starts over: a reader would take it for the old record
+  EXPECT_EQ(spans.at(1).base, 0x20000u);
+  EXPECT_EQ(segment_->add_span(), first);
+}
+
+TEST_F(SegmentTablesTest, SpansGrowOverSevenExtentsWithoutMoving) {
+  constexpr uint32_t kSpans = 512 * 127;
+  for (uint32_t i = 1; i <= kSpans; i++) {
+    ASSERT_EQ(segment_->add_span(), i);
+    segment_->write_span(i, span_at(uint64_t{i} << 13));
+  }
+  segment_->set_span_allocated(1, 101);
+  segment_->set_span_allocated(kSpans, 102);
+  const FileView file = view();
+  EXPECT_EQ(file.extents(LIBALLOC_SECTION_SPANS).size(), 7u);
+  const auto spans = file.records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS);
+  ASSERT_EQ(spans.size(), kSpans);
+  for (uint32_t i = 0; i < kSpans; i++) ASSERT_EQ(spans[i].base, uint64_t{i + 1} << 13);
+  EXPECT_EQ(spans.front().allocated, 101u);
+  EXPECT_EQ(spans.back().allocated, 102u);
+  EXPECT_EQ(file.dropped(LIBALLOC_SECTION_SPANS), 0u);
+  EXPECT_EQ(file.stored_bytes(), segment_->backed_bytes());
+  for (uint32_t i = kSpans; i >= 1; i--) segment_->remove_span(i);
+  EXPECT_EQ(segment_->add_span(), 1u);  // last freed
+}
+
+// ---- memstats, faults -----------------------------------------------------------------------------------------------
+
+TEST_F(SegmentTablesTest, MemstatsAreReadAsPublished) {
+  liballoc_abi_memstats values{};
+  auto* const words = reinterpret_cast<uint64_t*>(&values);
+  for (size_t i = 0; i < sizeof(values) / 8; i++) words[i] = 1000 + i;
+  segment_->publish_memstats(values);
+  segment_->publish_memstats(values);
+  const liballoc_abi_memstats seen = view().records<liballoc_abi_memstats>(LIBALLOC_SECTION_MEMSTATS).at(0);
+  EXPECT_EQ(seen.sequence, 4u);
+  EXPECT_EQ(seen.segment_bytes, segment_->backed_bytes());
+  values.sequence = seen.sequence;
+  values.segment_bytes = seen.segment_bytes;
+  EXPECT_EQ(memcmp(&seen, &values, sizeof(values)), 0);
+}
+
+TEST_F(SegmentTablesTest, FaultsAreKeptUntilTheTableIsFullAndThenCounted) {
+  for (uint64_t i = 0; i < FaultTable::kCapacity + 3; i++) {
+    liballoc_abi_fault fault{};
+    fault.code = i;  // the first has none: it must not look unused
+    fault.address = 0x1000 + i;
+    fault.alloc_stack = 5;
+    strcpy(fault.message, "double free");
+    segment_->record_fault(fault);
+  }
+  const FileView file = view();
+  const auto faults = file.records<liballoc_abi_fault>(LIBALLOC_SECTION_FAULTS);
+  ASSERT_EQ(faults.size(), size_t{FaultTable::kCapacity});
+  EXPECT_EQ(faults[0].code, 1u);
+  EXPECT_EQ(faults[3].code, 3u);
+  EXPECT_EQ(faults[3].address, 0x1003u);
+  EXPECT_EQ(faults[3].alloc_stack, 5u);
+  EXPECT_STREQ(faults[3].message, "double free");
+  EXPECT_EQ(file.dropped(LIBALLOC_SECTION_FAULTS), 3u);
+}
+
+TEST_F(SegmentTablesTest, FaultCanBeRecordedWithEveryLockHeld) {
+  segment_->lock_for_fork();
+  liballoc_abi_fault fault{};
+  fault.code = 2;
+  segment_->record_fault(fault);
+  segment_->unlock_after_fork();
+  EXPECT_EQ(view().records<liballoc_abi_fault>(LIBALLOC_SECTION_FAULTS).size(), 1u);
+}
+
+// ---- ring -----------------------------------------------------------------------------------------------------------
+
+TEST_F(SegmentTablesTest, EventIsReadAsEmitted) {
+  segment_->emit(LIBALLOC_EVENT_SPAN_SPLIT, 11, 22, 1, 2, 3, 4, 5);
+  const auto ring = view().extents(LIBALLOC_SECTION_RING).at(0);
+  EXPECT_EQ(ring.count, 1u);
+  EXPECT_EQ(ring.capacity, Ring::kCapacity);
+  const auto record = view().at<liballoc_abi_record>(ring.offset);
+  EXPECT_EQ(record.sequence, 1u);
+  EXPECT_EQ(record.time_ns, 22u);
+  EXPECT_EQ(record.kind, uint32_t{LIBALLOC_EVENT_SPAN_SPLIT});
+  EXPECT_EQ(record.tid, 11u);
+  EXPECT_EQ(record.a, 1u);
+  EXPECT_EQ(record.e, 5u);
+}
+
+TEST_F(SegmentTablesTest, RingOverwritesTheOldestAndItsHeadTellsHowMany) {
+  constexpr uint64_t kEvents = 3 * Ring::kCapacity + 17;
+  for (uint64_t i = 0; i < kEvents; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, i, i * 2);
+  const FileView file = view();
+  const auto ring = file.extents(LIBALLOC_SECTION_RING).at(0);
+  EXPECT_EQ(ring.count, kEvents);
+  for (uint64_t i = kEvents - ring.capacity; i < kEvents; i++) {
+    const auto record = file.at<liballoc_abi_record>(ring.offset + i % ring.capacity * ring.stride);
+    ASSERT_EQ(record.sequence, i + 1);
+    ASSERT_EQ(record.time_ns, i);
+    ASSERT_EQ(record.a, i * 2);
+  }
+  EXPECT_EQ(file.extents(LIBALLOC_SECTION_RING).size(), 1u);
+}
+
+}  // namespace
+}  // namespace liballoc
