@@ -139,6 +139,7 @@ struct ReadHealth {
   uint64_t dropped_records = 0;   // the writer had no room for them (sum over sections)
   uint64_t ring_events = 0;       // ring head: events ever written
   uint64_t ring_missed = 0;       // events overwritten before this agent read them, cumulative
+  uint64_t ring_corrupt = 0;      // ring records that were nonsense, cumulative
   uint64_t growth_failures = 0;
 };
 

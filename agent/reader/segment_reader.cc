@@ -143,6 +143,7 @@ ReadResult<SegmentReading> SegmentReader::read(const ByteSource& source, bool wr
   snapshot.memstats.time_unix_ns = now_unix_ns;
   health.ring_events = ring_head;
   health.ring_missed = ring_.missed();
+  health.ring_corrupt = ring_.corrupt();
   health.corrupt_records =
       saturating_add(health.corrupt_records, ring_.corrupt() - ring_corrupt_before);
   health.growth_failures = layout.header.growth_failures;

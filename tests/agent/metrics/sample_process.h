@@ -87,7 +87,7 @@ inline std::shared_ptr<Snapshot> sample_process(uint32_t pid = 4242,
 
   s->health.ring_events = 900;
   s->health.ring_missed = 90;
-  s->health.corrupt_records = 9;
+  s->health.ring_corrupt = 9;
 
   Module module;
   module.start = 0x400000;
