@@ -1,5 +1,6 @@
-// fast_rand.h - pseudo-random numbers of one thread: a 64-bit counter hashed by a 128-bit product (the wyrand scheme).
-// Not for secrets. No lock, no system call; the caller keeps one per thread and seeds it.
+// fast_rand.h - pseudo-random numbers of one thread: a 64-bit counter hashed by a 128-bit product
+// (the wyrand scheme). Not for secrets. No lock, no system call; the caller keeps one per thread
+// and seeds it.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,9 @@ class FastRand {
     const Wide product = static_cast<Wide>(state_) * (state_ ^ 0xe7037ed1a0b428db);
     return static_cast<uint64_t>(product >> 64) ^ static_cast<uint64_t>(product);
   }
-  constexpr uint32_t next_bits(unsigned bits) { return static_cast<uint32_t>(next() >> (64 - bits)); }  // 1..32 bits
+  constexpr uint32_t next_bits(unsigned bits) {
+    return static_cast<uint32_t>(next() >> (64 - bits));
+  }  // 1..32 bits
 
  private:
   uint64_t state_ = 0;

@@ -1,5 +1,6 @@
-// module_finder.cc - see module_finder.h. Reads the headers of a loaded image as one reads a file of unknown origin: each
-// range is checked against the memory that the loader says the image covers.
+// module_finder.cc - see module_finder.h. Reads the headers of a loaded image as one reads a file
+// of unknown origin: each range is checked against the memory that the loader says the image
+// covers.
 #include "liballoc/profile/module_finder.h"
 
 #include <dlfcn.h>
@@ -26,21 +27,24 @@ struct Image {
   size_t header_count;
 };
 
-// Whether the page at `at` can be read. The kernel copies the new mask before it looks at `how`, which is invalid here:
-// EFAULT tells of a page that cannot be read, and nothing ever changes.
+// Whether the page at `at` can be read. The kernel copies the new mask before it looks at `how`,
+// which is invalid here: EFAULT tells of a page that cannot be read, and nothing ever changes.
 bool readable(uintptr_t at) {
   constexpr long kNoSuchHow = ~0L;
   constexpr long kMaskBytes = 8;
-  return sys::raw_syscall(SYS_rt_sigprocmask, kNoSuchHow, static_cast<long>(at), 0, kMaskBytes) != -EFAULT;
+  return sys::raw_syscall(SYS_rt_sigprocmask, kNoSuchHow, static_cast<long>(at), 0, kMaskBytes) !=
+         -EFAULT;
 }
 
-// Program headers that lie, like the ELF header, in the first page of the image: those of every usual file.
+// Program headers that lie, like the ELF header, in the first page of the image: those of every
+// usual file.
 bool read_headers(Image* image) {
   const size_t page = system_page_bytes();
   if (image->end - image->start < page || !readable(image->start)) return false;
   ElfW(Ehdr) elf;
   memcpy(&elf, reinterpret_cast<const void*>(image->start), sizeof(elf));
-  if (memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 || elf.e_ident[EI_CLASS] != ELFCLASS64) return false;
+  if (memcmp(elf.e_ident, ELFMAG, SELFMAG) != 0 || elf.e_ident[EI_CLASS] != ELFCLASS64)
+    return false;
   if (elf.e_phentsize != sizeof(ElfW(Phdr)) || elf.e_phoff % alignof(ElfW(Phdr)) != 0) return false;
   if (elf.e_phoff > page || elf.e_phnum > (page - elf.e_phoff) / sizeof(ElfW(Phdr))) return false;
   image->headers = reinterpret_cast<const ElfW(Phdr)*>(image->start + elf.e_phoff);
@@ -70,12 +74,15 @@ void read_build_id(const Image& image, FoundModule* out) {
       ElfW(Nhdr) note;
       memcpy(&note, reinterpret_cast<const void*>(begin + at), sizeof(note));
       at += sizeof(note);
-      const size_t name_bytes = align_up(note.n_namesz, align), id_bytes = align_up(note.n_descsz, align);
-      if (name_bytes > notes.p_filesz - at || note.n_descsz > notes.p_filesz - at - name_bytes) break;
+      const size_t name_bytes = align_up(note.n_namesz, align),
+                   id_bytes = align_up(note.n_descsz, align);
+      if (name_bytes > notes.p_filesz - at || note.n_descsz > notes.p_filesz - at - name_bytes)
+        break;
       const auto* const name = reinterpret_cast<const char*>(begin + at);
       const auto* const id = reinterpret_cast<const char*>(begin + at + name_bytes);
       if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof(ELF_NOTE_GNU) &&
-          memcmp(name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) == 0 && note.n_descsz <= sizeof(out->build_id)) {
+          memcmp(name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) == 0 &&
+          note.n_descsz <= sizeof(out->build_id)) {
         memcpy(out->build_id, id, note.n_descsz);
         out->build_id_bytes = note.n_descsz;
         return;
@@ -116,8 +123,9 @@ bool find_module(uintptr_t pc, FoundModule* out) {
   memset(out, 0, sizeof(*out));
   dl_find_object object;
   if (_dl_find_object(reinterpret_cast<void*>(pc), &object) != 0) return false;
-  Image image = {reinterpret_cast<uintptr_t>(object.dlfo_map_start), reinterpret_cast<uintptr_t>(object.dlfo_map_end),
-                 object.dlfo_link_map->l_addr, nullptr, 0};
+  Image image = {reinterpret_cast<uintptr_t>(object.dlfo_map_start),
+                 reinterpret_cast<uintptr_t>(object.dlfo_map_end), object.dlfo_link_map->l_addr,
+                 nullptr, 0};
   out->load_bias = image.bias;
   if (!read_headers(&image) || !read_segment(image, pc, out)) {
     // The range is still right for looking the file up by its path.
@@ -126,8 +134,10 @@ bool find_module(uintptr_t pc, FoundModule* out) {
   }
   read_build_id(image, out);
   const uintptr_t vdso = getauxval(AT_SYSINFO_EHDR);
-  if (vdso != 0 && vdso == image.start) set_path("[vdso]", out);
-  else set_path(object.dlfo_link_map->l_name, out);
+  if (vdso != 0 && vdso == image.start)
+    set_path("[vdso]", out);
+  else
+    set_path(object.dlfo_link_map->l_name, out);
   return true;
 }
 

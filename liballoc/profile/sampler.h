@@ -1,6 +1,6 @@
-// sampler.h - how many bytes to let pass until the next sample. Steps are exponential, so they have no memory: an object
-// of size s is sampled with probability 1 - exp(-s / mean), whatever was allocated before it.
-// No state but the caller's FastRand; no lock, no libm.
+// sampler.h - how many bytes to let pass until the next sample. Steps are exponential, so they have
+// no memory: an object of size s is sampled with probability 1 - exp(-s / mean), whatever was
+// allocated before it. No state but the caller's FastRand; no lock, no libm.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,16 @@
 namespace liballoc {
 
 inline constexpr unsigned kExpRandBits = 26;
-inline constexpr uint64_t kMaxSampleMean = 0x7000000;  // 26 * ln 2 * this, about 18 times it, still fits 31 bits
+inline constexpr uint64_t kMaxSampleMean =
+    0x7000000;  // 26 * ln 2 * this, about 18 times it, still fits 31 bits
 
 // The mean that a requested one really gives: estimates must be weighed by this.
-constexpr uint64_t effective_sample_mean(uint64_t mean) { return mean > kMaxSampleMean ? kMaxSampleMean : mean; }
+constexpr uint64_t effective_sample_mean(uint64_t mean) {
+  return mean > kMaxSampleMean ? kMaxSampleMean : mean;
+}
 
-// 1 + floor of an exponential draw: P(step <= s) = 1 - exp(-s / mean) for whole s. A mean of 0 gives 0.
+// 1 + floor of an exponential draw: P(step <= s) = 1 - exp(-s / mean) for whole s. A mean of 0
+// gives 0.
 inline int32_t fast_exp_rand(FastRand& rand, uint64_t mean) {
   if (mean == 0) return 0;
   // q in 1..2^26 makes log2(q / 2^26) a draw of log2(uniform), at most 0.
@@ -25,7 +29,9 @@ inline int32_t fast_exp_rand(FastRand& rand, uint64_t mean) {
   constexpr double kLn2 = 0.69314718055994530942;
   double log2_uniform = fast_log2(q) - kExpRandBits;
   if (log2_uniform > 0) log2_uniform = 0;  // the table may round up to it
-  return static_cast<int32_t>(-log2_uniform * kLn2 * static_cast<double>(effective_sample_mean(mean))) + 1;
+  return static_cast<int32_t>(-log2_uniform * kLn2 *
+                              static_cast<double>(effective_sample_mean(mean))) +
+         1;
 }
 
 // The same draw where floating point may not be used.

@@ -1,5 +1,5 @@
-// stack.cc - see stack.h. libgcc finds unwind tables through _dl_find_object, which takes no lock, and keeps its contexts
-// on the stack.
+// stack.cc - see stack.h. libgcc finds unwind tables through _dl_find_object, which takes no lock,
+// and keeps its contexts on the stack.
 #include "liballoc/profile/stack.h"
 
 #include <unwind.h>
@@ -34,7 +34,8 @@ _Unwind_Reason_Code visit_frame(_Unwind_Context* context, void* argument) {
     walk->truncated = true;
     return _URC_END_OF_STACK;
   }
-  // Below a signal frame the address is of the interrupted instruction itself, not of what follows a call.
+  // Below a signal frame the address is of the interrupted instruction itself, not of what follows
+  // a call.
   walk->pcs[walk->depth++] = ip + (before_instruction != 0 ? 1 : 0);
   return _URC_NO_REASON;
 }

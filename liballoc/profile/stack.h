@@ -1,5 +1,5 @@
-// stack.h - the calling thread's stack, by libgcc's unwinder: no allocation, no lock that the program can hold. Not to
-// be called with any lock of ours held.
+// stack.h - the calling thread's stack, by libgcc's unwinder: no allocation, no lock that the
+// program can hold. Not to be called with any lock of ours held.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,9 @@ struct CapturedStack {
   bool truncated;  // there were more frames than max_depth
 };
 
-// Leaf first; return addresses (a frame that a signal interrupted: its address + 1), so that a tool that steps back one
-// byte finds the call. pcs[0] lies in the function `skip` levels above the caller, which is skip 0. Depth 0 when the
-// thread is unwinding already.
+// Leaf first; return addresses (a frame that a signal interrupted: its address + 1), so that a tool
+// that steps back one byte finds the call. pcs[0] lies in the function `skip` levels above the
+// caller, which is skip 0. Depth 0 when the thread is unwinding already.
 CapturedStack capture_stack(uintptr_t* pcs, uint32_t max_depth, uint32_t skip);
 
 // Pays the unwinder's first-use costs now, at start-up, when allocating is still harmless.

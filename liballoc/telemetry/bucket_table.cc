@@ -19,12 +19,13 @@ void BucketTable::close() {
   index_.release();
 }
 
-uint32_t BucketTable::intern(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period) {
+uint32_t BucketTable::intern(uint32_t stack, uint32_t cache_class, uint64_t allocated,
+                             uint64_t period) {
   const uint64_t hash = mix(mix(mix(mix(0, stack), cache_class), allocated), period);
   const uint32_t known = index_.find(hash, [&](uint32_t candidate) {
     const auto* const bucket = table_.record<liballoc_abi_bucket>(candidate);
-    return bucket->stack == stack && bucket->cache_class == cache_class && bucket->allocated_bytes == allocated &&
-           bucket->period == period;
+    return bucket->stack == stack && bucket->cache_class == cache_class &&
+           bucket->allocated_bytes == allocated && bucket->period == period;
   });
   if (known != HashIndex::kNone) return known + 1;
   if (!table_.reserve(1) || !index_.reserve()) {
@@ -42,7 +43,8 @@ uint32_t BucketTable::intern(uint32_t stack, uint32_t cache_class, uint64_t allo
   return number + 1;
 }
 
-// Relaxed: each word is exact by itself; a reader that looks between two of them is off by this one object.
+// Relaxed: each word is exact by itself; a reader that looks between two of them is off by this one
+// object.
 void BucketTable::count_alloc(uint32_t number_plus_1, uint64_t requested) {
   auto* const bucket = table_.record<liballoc_abi_bucket>(number_plus_1 - 1);
   owned_add<uint64_t>(&bucket->allocs, 1);

@@ -1,5 +1,5 @@
-// bucket_table.h - raw counts of sampled objects per (stack, cache class, allocated size, period). Records stay for ever
-// and their counters only grow. Guarded by the segment's telemetry lock.
+// bucket_table.h - raw counts of sampled objects per (stack, cache class, allocated size, period).
+// Records stay for ever and their counters only grow. Guarded by the segment's telemetry lock.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,9 @@ class BucketTable {
 
   // Record number + 1, made when it is not there; 0 and one more dropped when there is no room.
   uint32_t intern(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period);
-  bool valid(uint32_t number_plus_1) const { return number_plus_1 != 0 && number_plus_1 <= table_.used(); }
+  bool valid(uint32_t number_plus_1) const {
+    return number_plus_1 != 0 && number_plus_1 <= table_.used();
+  }
   void count_alloc(uint32_t number_plus_1, uint64_t requested);
   void count_free(uint32_t number_plus_1, uint64_t requested);
   size_t private_bytes() const { return index_.bytes(); }

@@ -31,11 +31,14 @@ void FaultTable::record(const liballoc_abi_fault& fault) {
   }
   liballoc_abi_fault* const slot = &records_[number];
   store_words(&slot->address, &fault.address, sizeof(fault) - sizeof(fault.code));
-  store_release<uint64_t>(&slot->code, fault.code == 0 ? 1 : fault.code);  // pairs with the reader's fetch of the code
-  // Several may be here: the count ends at the highest, and the record below it is unused until its code is set.
+  store_release<uint64_t>(
+      &slot->code, fault.code == 0 ? 1 : fault.code);  // pairs with the reader's fetch of the code
+  // Several may be here: the count ends at the highest, and the record below it is unused until its
+  // code is set.
   uint64_t count = load_relaxed(&entry->count);
-  while (count <= number && !__atomic_compare_exchange_n(&entry->count, &count, uint64_t{number} + 1, false,
-                                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+  while (count <= number &&
+         !__atomic_compare_exchange_n(&entry->count, &count, uint64_t{number} + 1, false,
+                                      __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
   }
 }
 

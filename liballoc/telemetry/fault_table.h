@@ -1,5 +1,6 @@
-// fault_table.h - what liballoc found broken. Takes no lock, because a fault may be found with any lock held, and never
-// grows. A record is claimed by one atomic add, and complete once its code is not 0.
+// fault_table.h - what liballoc found broken. Takes no lock, because a fault may be found with any
+// lock held, and never grows. A record is claimed by one atomic add, and complete once its code is
+// not 0.
 #pragma once
 
 #include <atomic>
@@ -13,7 +14,8 @@ namespace liballoc {
 class FaultTable {
  public:
   constexpr FaultTable() = default;
-  static constexpr uint32_t kCapacity = 4;  // the first fault ends the process; the others raced with it
+  static constexpr uint32_t kCapacity =
+      4;  // the first fault ends the process; the others raced with it
 
   bool open(SegmentSpace* space);
   void close();

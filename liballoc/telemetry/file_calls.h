@@ -1,5 +1,6 @@
-// file_calls.h - the file system calls of the segment, raw: no errno, no libc state, no allocation. Returns are the
-// kernel's (negative errno on failure). The *at forms only, which every architecture has. Never retries, never logs.
+// file_calls.h - the file system calls of the segment, raw: no errno, no libc state, no allocation.
+// Returns are the kernel's (negative errno on failure). The *at forms only, which every
+// architecture has. Never retries, never logs.
 #pragma once
 
 #include <fcntl.h>
@@ -18,8 +19,12 @@ inline long open_at(const char* path, int flags, unsigned mode = 0) {
   return raw_syscall(SYS_openat, AT_FDCWD, arg(path), flags, static_cast<long>(mode));
 }
 inline long close_fd(int fd) { return raw_syscall(SYS_close, fd); }
-inline long read_fd(int fd, void* to, size_t n) { return raw_syscall(SYS_read, fd, arg(to), arg(n)); }
-inline long unlink_at(const char* path) { return raw_syscall(SYS_unlinkat, AT_FDCWD, arg(path), 0); }
+inline long read_fd(int fd, void* to, size_t n) {
+  return raw_syscall(SYS_read, fd, arg(to), arg(n));
+}
+inline long unlink_at(const char* path) {
+  return raw_syscall(SYS_unlinkat, AT_FDCWD, arg(path), 0);
+}
 inline long read_link(const char* path, char* to, size_t n) {
   return raw_syscall(SYS_readlinkat, AT_FDCWD, arg(path), arg(to), arg(n));
 }
@@ -31,7 +36,9 @@ inline long stat_path_no_follow(const char* path, struct stat* out) {
 inline long stat_path(const char* path, struct stat* out) {
   return raw_syscall(SYS_newfstatat, AT_FDCWD, arg(path), arg(out), 0);
 }
-inline long chmod_fd(int fd, unsigned mode) { return raw_syscall(SYS_fchmod, fd, static_cast<long>(mode)); }
+inline long chmod_fd(int fd, unsigned mode) {
+  return raw_syscall(SYS_fchmod, fd, static_cast<long>(mode));
+}
 inline long truncate_fd(int fd, uint64_t bytes) {
   return raw_syscall(SYS_ftruncate, fd, static_cast<long>(bytes));
 }
@@ -55,7 +62,9 @@ inline long unmap(void* at, size_t bytes) { return raw_syscall(SYS_munmap, arg(a
 inline uint32_t effective_uid() { return static_cast<uint32_t>(raw_syscall(SYS_geteuid)); }
 inline uint32_t real_uid() { return static_cast<uint32_t>(raw_syscall(SYS_getuid)); }
 inline long host_names(struct utsname* out) { return raw_syscall(SYS_uname, arg(out)); }
-inline long clock_now(int clock, struct timespec* out) { return raw_syscall(SYS_clock_gettime, clock, arg(out)); }
+inline long clock_now(int clock, struct timespec* out) {
+  return raw_syscall(SYS_clock_gettime, clock, arg(out));
+}
 
 // The soft limit; UINT64_MAX = none, also when it cannot be read.
 inline uint64_t soft_limit(int resource) {
@@ -64,7 +73,8 @@ inline uint64_t soft_limit(int resource) {
   return limit.rlim_cur;
 }
 
-// Write lock on the whole file, owned by the open file description: it lives as long as a descriptor or mapping of it.
+// Write lock on the whole file, owned by the open file description: it lives as long as a
+// descriptor or mapping of it.
 inline long lock_description(int fd) {
   struct flock lock {};
   lock.l_type = F_WRLCK;
@@ -88,6 +98,8 @@ struct DirectoryEntry {  // struct linux_dirent64
   uint8_t type;
   char name[1];  // NUL-terminated, to the end of the record
 };
-inline long read_directory(int fd, void* to, size_t n) { return raw_syscall(SYS_getdents64, fd, arg(to), arg(n)); }
+inline long read_directory(int fd, void* to, size_t n) {
+  return raw_syscall(SYS_getdents64, fd, arg(to), arg(n));
+}
 
 }  // namespace liballoc::sys

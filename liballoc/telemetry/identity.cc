@@ -65,7 +65,8 @@ uint64_t parse_start_ticks(const char* stat, size_t bytes) {
   }
   uint64_t ticks = 0;
   const char* const first = at;
-  for (; at != end && *at >= '0' && *at <= '9'; at++) ticks = ticks * 10 + static_cast<uint64_t>(*at - '0');
+  for (; at != end && *at >= '0' && *at <= '9'; at++)
+    ticks = ticks * 10 + static_cast<uint64_t>(*at - '0');
   return at == first ? 0 : ticks;
 }
 
@@ -87,15 +88,19 @@ void parse_cgroup(const char* text, size_t bytes, char* out, size_t out_bytes) {
     if (second == nullptr) continue;
     const size_t controllers_length = static_cast<size_t>(second - controllers);
     int rank = 1;
-    if (controllers_length == 0 && colon - line == 1 && *line == '0') rank = 3;
-    else if (lists_controller(controllers, controllers_length, "memory")) rank = 2;
+    if (controllers_length == 0 && colon - line == 1 && *line == '0')
+      rank = 3;
+    else if (lists_controller(controllers, controllers_length, "memory"))
+      rank = 2;
     if (rank <= chosen_rank) continue;
     chosen_rank = rank;
     chosen = second + 1;
     chosen_length = rest - controllers_length - 1;
   }
-  if (chosen == nullptr) out[0] = '\0';
-  else copy_text(chosen, chosen_length, out, out_bytes);
+  if (chosen == nullptr)
+    out[0] = '\0';
+  else
+    copy_text(chosen, chosen_length, out, out_bytes);
 }
 
 uint64_t own_start_ticks(char* scratch) {
@@ -105,9 +110,10 @@ uint64_t own_start_ticks(char* scratch) {
 uint64_t start_realtime_ns(uint64_t start_ticks) {
   const uint64_t ticks_per_second = getauxval(AT_CLKTCK);
   timespec since_boot{};
-  if (start_ticks == 0 || ticks_per_second == 0 || sys::clock_now(CLOCK_BOOTTIME, &since_boot) < 0) return 0;
-  const uint64_t boot_ns =
-      static_cast<uint64_t>(since_boot.tv_sec) * 1000000000u + static_cast<uint64_t>(since_boot.tv_nsec);
+  if (start_ticks == 0 || ticks_per_second == 0 || sys::clock_now(CLOCK_BOOTTIME, &since_boot) < 0)
+    return 0;
+  const uint64_t boot_ns = static_cast<uint64_t>(since_boot.tv_sec) * 1000000000u +
+                           static_cast<uint64_t>(since_boot.tv_nsec);
   const uint64_t start_ns = start_ticks / ticks_per_second * 1000000000u +
                             start_ticks % ticks_per_second * 1000000000u / ticks_per_second;
   return realtime_ns() - (boot_ns > start_ns ? boot_ns - start_ns : 0);
@@ -121,18 +127,22 @@ uint32_t own_pid_namespace() {
 void fill_identity(const char* service, char* scratch, liballoc_abi_identity* out) {
   const long link = sys::read_link("/proc/self/exe", out->executable, sizeof(out->executable) - 1);
   out->executable[link > 0 ? link : 0] = '\0';
-  size_t command = read_start("/proc/self/cmdline", out->command_line, sizeof(out->command_line) - 1);
-  while (command > 0 && out->command_line[command - 1] == '\0') command--;  // the last word's NUL ends the line
+  size_t command =
+      read_start("/proc/self/cmdline", out->command_line, sizeof(out->command_line) - 1);
+  while (command > 0 && out->command_line[command - 1] == '\0')
+    command--;  // the last word's NUL ends the line
   out->command_line[command] = '\0';
   out->command_line_bytes = static_cast<uint32_t>(command);
-  const char* const name = service != nullptr && *service != '\0' ? service : base_name(out->executable);
+  const char* const name =
+      service != nullptr && *service != '\0' ? service : base_name(out->executable);
   copy_text(name, strlen(name), out->service, sizeof(out->service));
   const size_t cgroup = read_start("/proc/self/cgroup", scratch, kIdentityScratchBytes);
   parse_cgroup(scratch, cgroup, out->cgroup, sizeof(out->cgroup));
   copy_text(LIBALLOC_VERSION, sizeof(LIBALLOC_VERSION) - 1, out->version, sizeof(out->version));
   struct utsname host {};
   if (sys::host_names(&host) == 0) {
-    copy_text(host.nodename, strnlen(host.nodename, sizeof(host.nodename)), out->hostname, sizeof(out->hostname));
+    copy_text(host.nodename, strnlen(host.nodename, sizeof(host.nodename)), out->hostname,
+              sizeof(out->hostname));
   }
 }
 

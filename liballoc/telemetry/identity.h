@@ -1,5 +1,6 @@
-// identity.h - who this process is, from /proc/self: executable, command line, start time, namespaces. What cannot be
-// read stays 0 or empty. Uses the caller's scratch memory, so the stack stays small; never allocates.
+// identity.h - who this process is, from /proc/self: executable, command line, start time,
+// namespaces. What cannot be read stays 0 or empty. Uses the caller's scratch memory, so the stack
+// stays small; never allocates.
 #pragma once
 
 #include <cstddef>
@@ -9,12 +10,12 @@
 
 namespace liballoc {
 
-// Field 22 of a /proc/PID/stat text: start time in clock ticks since boot. The command in field 2 may hold anything, also
-// blanks and brackets. 0 when the text is not of that form.
+// Field 22 of a /proc/PID/stat text: start time in clock ticks since boot. The command in field 2
+// may hold anything, also blanks and brackets. 0 when the text is not of that form.
 uint64_t parse_start_ticks(const char* stat, size_t bytes);
 
-// The path of the process in a /proc/PID/cgroup text: that of the unified hierarchy, else that of the memory controller,
-// else the first. Copied NUL-terminated, cut to out_bytes.
+// The path of the process in a /proc/PID/cgroup text: that of the unified hierarchy, else that of
+// the memory controller, else the first. Copied NUL-terminated, cut to out_bytes.
 void parse_cgroup(const char* text, size_t bytes, char* out, size_t out_bytes);
 
 inline constexpr size_t kIdentityScratchBytes = 8192;

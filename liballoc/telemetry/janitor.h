@@ -1,5 +1,6 @@
-// janitor.h - removes the segments that dead processes of our user left behind, so that they never pile up even where no
-// agent runs. Keeps the last evidence: the newest dead ones, and young ones. Bounded work, no allocation.
+// janitor.h - removes the segments that dead processes of our user left behind, so that they never
+// pile up even where no agent runs. Keeps the last evidence: the newest dead ones, and young ones.
+// Bounded work, no allocation.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +16,9 @@ struct JanitorLimits {
 
 inline constexpr size_t kJanitorScratchBytes = 64 * 1024;
 
-// Removes what is a segment by name, a regular file of ours, locked by nobody, older than the limit and not among the
-// newest. `scratch` has kJanitorScratchBytes. Returns how many were removed.
-unsigned remove_dead_segments(const char* dir, uint64_t now_realtime_ns, const JanitorLimits& limits, char* scratch);
+// Removes what is a segment by name, a regular file of ours, locked by nobody, older than the limit
+// and not among the newest. `scratch` has kJanitorScratchBytes. Returns how many were removed.
+unsigned remove_dead_segments(const char* dir, uint64_t now_realtime_ns,
+                              const JanitorLimits& limits, char* scratch);
 
 }  // namespace liballoc

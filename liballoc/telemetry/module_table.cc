@@ -1,4 +1,5 @@
-// module_table.cc - see module_table.h. A linear walk: modules are few, and only a stack never seen before comes here.
+// module_table.cc - see module_table.h. A linear walk: modules are few, and only a stack never seen
+// before comes here.
 #include "liballoc/telemetry/module_table.h"
 
 #include <cstring>
@@ -20,8 +21,8 @@ void ModuleTable::note(const liballoc_abi_module& found, const char* executable,
   for (uint32_t i = 0; i < table_.used(); i++) {
     auto* const known = table_.record<liballoc_abi_module>(i);
     if (known->unloaded_ns != 0 || known->end <= value.start || known->start >= value.end) continue;
-    if (known->start == value.start && known->end == value.end && known->file_offset == value.file_offset &&
-        known->build_id_bytes == value.build_id_bytes &&
+    if (known->start == value.start && known->end == value.end &&
+        known->file_offset == value.file_offset && known->build_id_bytes == value.build_id_bytes &&
         memcmp(known->build_id, value.build_id, sizeof(value.build_id)) == 0 &&
         strncmp(known->path, value.path, sizeof(value.path)) == 0) {
       return;

@@ -1,5 +1,6 @@
-// module_table.h - the loaded files that stacks lead into: one record per executable segment ever seen. A record whose
-// place another module has taken gets its unloaded_ns and stays. Guarded by the segment's telemetry lock.
+// module_table.h - the loaded files that stacks lead into: one record per executable segment ever
+// seen. A record whose place another module has taken gets its unloaded_ns and stays. Guarded by
+// the segment's telemetry lock.
 #pragma once
 
 #include <cstddef>

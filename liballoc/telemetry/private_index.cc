@@ -1,5 +1,5 @@
-// private_index.cc - see private_index.h. A bigger block is complete before the pointer leads to it; the old one is given
-// back afterwards.
+// private_index.cc - see private_index.h. A bigger block is complete before the pointer leads to
+// it; the old one is given back afterwards.
 #include "liballoc/telemetry/private_index.h"
 
 #include <cstring>
@@ -20,9 +20,11 @@ bool HashIndex::reserve() {
   // Three quarters full at most: probes stay short.
   if (block_ != nullptr && (block_->used + 1) * 4 <= (block_->mask + 1) * 3) return true;
   const uint64_t slots = block_ == nullptr ? kFirstSlots : (block_->mask + 1) * 2;
-  const size_t bytes = align_up(offsetof(Block, slots) + slots * sizeof(uint64_t), system_page_bytes());
+  const size_t bytes =
+      align_up(offsetof(Block, slots) + slots * sizeof(uint64_t), system_page_bytes());
   auto* const bigger = static_cast<Block*>(sys_alloc(bytes));
-  if (bigger == nullptr) return block_ != nullptr && block_->used < block_->mask;  // one slot stays free: find() ends
+  if (bigger == nullptr)
+    return block_ != nullptr && block_->used < block_->mask;  // one slot stays free: find() ends
   bigger->bytes = bytes;
   bigger->mask = slots - 1;
   Block* const old = block_;
@@ -49,7 +51,8 @@ void HashIndex::release() {
 
 bool FreeRecords::reserve(uint32_t records) {
   if (block_ != nullptr && block_->capacity >= records) return true;
-  const size_t bytes = align_up(offsetof(Block, numbers) + size_t{records} * sizeof(uint32_t), system_page_bytes());
+  const size_t bytes =
+      align_up(offsetof(Block, numbers) + size_t{records} * sizeof(uint32_t), system_page_bytes());
   auto* const bigger = static_cast<Block*>(sys_alloc(bytes));
   if (bigger == nullptr) return false;
   bigger->bytes = bytes;

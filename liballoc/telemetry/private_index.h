@@ -1,7 +1,7 @@
-// private_index.h - the process's own lookup structures beside the segment: a hash index and a stack of free records.
-// They live in private memory (sys_alloc) and hold record numbers only. Each block of memory starts with its own size and
-// is swapped in by one pointer, so the child of a fork can give it back whatever the parent was doing. The segment's
-// telemetry lock guards them.
+// private_index.h - the process's own lookup structures beside the segment: a hash index and a
+// stack of free records. They live in private memory (sys_alloc) and hold record numbers only. Each
+// block of memory starts with its own size and is swapped in by one pointer, so the child of a fork
+// can give it back whatever the parent was doing. The segment's telemetry lock guards them.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,8 @@
 
 namespace liballoc {
 
-// Open addressing, linear probing; never removes. Maps a 32-bit hash to record numbers, the caller compares the keys.
+// Open addressing, linear probing; never removes. Maps a 32-bit hash to record numbers, the caller
+// compares the keys.
 class HashIndex {
  public:
   constexpr HashIndex() = default;
@@ -55,10 +56,13 @@ class FreeRecords {
   constexpr FreeRecords() = default;
   static constexpr uint32_t kNone = UINT32_MAX;
 
-  // Room for `records` numbers in all; a push of a record of a table of that capacity can then not fail.
+  // Room for `records` numbers in all; a push of a record of a table of that capacity can then not
+  // fail.
   [[nodiscard]] bool reserve(uint32_t records);
   void push(uint32_t record) { block_->numbers[block_->used++] = record; }
-  uint32_t pop() { return block_ == nullptr || block_->used == 0 ? kNone : block_->numbers[--block_->used]; }
+  uint32_t pop() {
+    return block_ == nullptr || block_->used == 0 ? kNone : block_->numbers[--block_->used];
+  }
   void release();
   size_t bytes() const { return block_ == nullptr ? 0 : block_->bytes; }
 

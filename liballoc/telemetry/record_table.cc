@@ -25,7 +25,8 @@ void RecordTable::close() {
 bool RecordTable::grow() {
   if (extent_count_ == kMaxExtents) return false;
   const uint32_t k = extent_count_;
-  liballoc_abi_section* const entry = space_->add_extent(kind_, k, stride_, uint32_t{1} << (initial_log2_ + k));
+  liballoc_abi_section* const entry =
+      space_->add_extent(kind_, k, stride_, uint32_t{1} << (initial_log2_ + k));
   if (entry == nullptr) return false;
   entries_[k] = entry;
   // Release: pairs with the acquire in at().
@@ -65,7 +66,9 @@ uint32_t RecordTable::number_of(const void* p) const {
   for (uint32_t k = 0; k < extent_count_; k++) {
     const auto begin = reinterpret_cast<uintptr_t>(extents_[k].load(std::memory_order_relaxed));
     const uintptr_t offset = address - begin;
-    if (address < begin || offset >= (uintptr_t{stride_} << (initial_log2_ + k)) || offset % stride_ != 0) continue;
+    if (address < begin || offset >= (uintptr_t{stride_} << (initial_log2_ + k)) ||
+        offset % stride_ != 0)
+      continue;
     const uint32_t number = first_of(k) + static_cast<uint32_t>(offset / stride_);
     return number < used_ ? number : kNoRecord;
   }

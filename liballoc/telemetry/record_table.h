@@ -1,6 +1,7 @@
-// record_table.h - one section kind as a growing array of records. Extent k holds initial << k records (initial is a power
-// of two), so a record number leads to its address by arithmetic, without a lock, and addresses never move.
-// Growing is guarded by the segment's telemetry lock; at() may run at any time for numbers that were handed out before.
+// record_table.h - one section kind as a growing array of records. Extent k holds initial << k
+// records (initial is a power of two), so a record number leads to its address by arithmetic,
+// without a lock, and addresses never move. Growing is guarded by the segment's telemetry lock;
+// at() may run at any time for numbers that were handed out before.
 #pragma once
 
 #include <atomic>
@@ -24,22 +25,26 @@ class RecordTable {
   bool open(SegmentSpace* space);
   void close();
 
-  // Makes room for `n` records behind the used ones, growing where needed; false when there is none. A refused growth
-  // is tried again after 1, 2, 4, 8 ... further refusals, so a full file system costs no system call per record.
+  // Makes room for `n` records behind the used ones, growing where needed; false when there is
+  // none. A refused growth is tried again after 1, 2, 4, 8 ... further refusals, so a full file
+  // system costs no system call per record.
   bool reserve(uint32_t n);
-  // Takes the next n records, which reserve() has made room for; returns the first. Readers see them after publish().
+  // Takes the next n records, which reserve() has made room for; returns the first. Readers see
+  // them after publish().
   uint32_t take(uint32_t n = 1) {
     const uint32_t first = used_;
     used_ += n;
     return first;
   }
-  // Everything that was taken, from `first` on, is complete: release-stores the counts of its extents.
+  // Everything that was taken, from `first` on, is complete: release-stores the counts of its
+  // extents.
   void publish(uint32_t first);
   void count_dropped();
 
   std::byte* at(uint32_t number) const {
     const uint32_t k = extent_of(number);
-    // Acquire: pairs with the release in grow(). A number travels from the adder to its user by the caller's means.
+    // Acquire: pairs with the release in grow(). A number travels from the adder to its user by the
+    // caller's means.
     return extents_[k].load(std::memory_order_acquire) + size_t{number - first_of(k)} * stride_;
   }
   template <typename T>
@@ -55,7 +60,9 @@ class RecordTable {
 
  private:
   uint32_t first_of(uint32_t k) const { return ((uint32_t{1} << k) - 1) << initial_log2_; }
-  uint32_t extent_of(uint32_t number) const { return log2_floor((uint64_t{number} >> initial_log2_) + 1); }
+  uint32_t extent_of(uint32_t number) const {
+    return log2_floor((uint64_t{number} >> initial_log2_) + 1);
+  }
   bool grow();
 
   SegmentSpace* space_ = nullptr;

@@ -1,5 +1,6 @@
-// ring.h - what happened, in order; the oldest record is overwritten. One writer at a time, under the ring lock of the
-// segment, which is a leaf: nothing is called with it held. Never waits for a reader and never grows.
+// ring.h - what happened, in order; the oldest record is overwritten. One writer at a time, under
+// the ring lock of the segment, which is a leaf: nothing is called with it held. Never waits for a
+// reader and never grows.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,8 @@
 
 namespace liballoc {
 
-// ---- thread blocks ----------------------------------------------------------------------------------------------------
+// ---- thread blocks
+// ----------------------------------------------------------------------------------------------------
 
 liballoc_abi_thread* Segment::acquire_thread_block(uint32_t tid, uint64_t now_ns) {
   if (!active()) return nullptr;
@@ -35,7 +36,8 @@ void Segment::release_thread_block(liballoc_abi_thread* block) {
   threads_.give_back(number);
 }
 
-// ---- spans --------------------------------------------------------------------------------------------------------------
+// ---- spans
+// --------------------------------------------------------------------------------------------------------------
 
 uint32_t Segment::add_span() {
   if (!active()) return 0;
@@ -61,7 +63,8 @@ void Segment::remove_span(uint32_t record) {
   spans_.give_back(record - 1);
 }
 
-// ---- profile --------------------------------------------------------------------------------------------------------------
+// ---- profile
+// --------------------------------------------------------------------------------------------------------------
 
 void Segment::note_modules(const uintptr_t* pcs, uint32_t depth, uint64_t now_ns) {
   if (find_module_ == nullptr) return;
@@ -71,7 +74,8 @@ void Segment::note_modules(const uintptr_t* pcs, uint32_t depth, uint64_t now_ns
   } ranges[kRemembered] = {};
   uint32_t next = 0;
   for (uint32_t i = 0; i < depth; i++) {
-    const uint64_t pc = pcs[i] - 1;  // the call, not what follows it: that may be another module's first byte
+    const uint64_t pc =
+        pcs[i] - 1;  // the call, not what follows it: that may be another module's first byte
     bool covered = false;
     for (const Range& range : ranges) covered |= pc >= range.start && pc < range.end;
     if (covered) continue;
@@ -83,21 +87,23 @@ void Segment::note_modules(const uintptr_t* pcs, uint32_t depth, uint64_t now_ns
   }
 }
 
-uint32_t Segment::intern_stack(const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash, uint64_t now_ns) {
+uint32_t Segment::intern_stack(const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash,
+                               uint64_t now_ns) {
   if (!active()) return 0;
   {
     LockHolder hold(telemetry_lock_);
     if (const uint32_t known = stacks_.find(pcs, depth, truncated, hash); known != 0) return known;
   }
-  // Without the lock, because the finder asks the loader. The modules come first, so that a reader who sees the stack
-  // finds its modules.
+  // Without the lock, because the finder asks the loader. The modules come first, so that a reader
+  // who sees the stack finds its modules.
   note_modules(pcs, depth, now_ns);
   LockHolder hold(telemetry_lock_);
   if (const uint32_t known = stacks_.find(pcs, depth, truncated, hash); known != 0) return known;
   return stacks_.add(pcs, depth, truncated, hash);
 }
 
-uint32_t Segment::intern_bucket(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period) {
+uint32_t Segment::intern_bucket(uint32_t stack, uint32_t cache_class, uint64_t allocated,
+                                uint64_t period) {
   if (!active()) return 0;
   LockHolder hold(telemetry_lock_);
   return buckets_.intern(stack, cache_class, allocated, period);
@@ -139,10 +145,11 @@ const liballoc_abi_sample* Segment::sample(uint32_t record) const {
   return live->address == 0 ? nullptr : live;
 }
 
-// ---- events, figures, faults --------------------------------------------------------------------------------------------------
+// ---- events, figures, faults
+// --------------------------------------------------------------------------------------------------
 
-void Segment::emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
-                   uint64_t e) {
+void Segment::emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uint64_t b, uint64_t c,
+                   uint64_t d, uint64_t e) {
   if (!active()) return;
   const liballoc_abi_record record = {0, now_ns, kind, tid, a, b, c, d, e};
   LockHolder hold(ring_lock_);
@@ -166,13 +173,15 @@ uint64_t Segment::backed_bytes() const { return active() ? space_.backed_bytes()
 uint64_t Segment::private_bytes() const {
   if (!active()) return 0;
   LockHolder hold(telemetry_lock_);
-  return threads_.private_bytes() + spans_.private_bytes() + samples_.private_bytes() + stacks_.private_bytes() +
-         buckets_.private_bytes();
+  return threads_.private_bytes() + spans_.private_bytes() + samples_.private_bytes() +
+         stacks_.private_bytes() + buckets_.private_bytes();
 }
 
-void Segment::for_each_thread_block(void (*visit)(const liballoc_abi_thread*, void*), void* context) const {
+void Segment::for_each_thread_block(void (*visit)(const liballoc_abi_thread*, void*),
+                                    void* context) const {
   if (!active()) return;
-  for (uint32_t n = 0; n < threads_.used(); n++) visit(threads_.record<liballoc_abi_thread>(n), context);
+  for (uint32_t n = 0; n < threads_.used(); n++)
+    visit(threads_.record<liballoc_abi_thread>(n), context);
 }
 
 }  // namespace liballoc

@@ -1,9 +1,10 @@
-// segment.h - the process's telemetry segment: what the agent reads. One constinit instance belongs to core/.
-// Every method is a no-op that returns 0 or null while there is no segment, and a failure to store is counted in the
-// segment, never reported to the program. Nothing here waits for a reader: they share no lock with us.
-// Locks: telemetry_lock_ (rank telemetry) guards the tables, ring_lock_ (rank telemetry ring, a leaf) the ring. Thread
-// blocks are written by their thread, span records under the lock of whatever holds the span. Never calls the loader or
-// the unwinder with a lock held.
+// segment.h - the process's telemetry segment: what the agent reads. One constinit instance belongs
+// to core/. Every method is a no-op that returns 0 or null while there is no segment, and a failure
+// to store is counted in the segment, never reported to the program. Nothing here waits for a
+// reader: they share no lock with us. Locks: telemetry_lock_ (rank telemetry) guards the tables,
+// ring_lock_ (rank telemetry ring, a leaf) the ring. Thread blocks are written by their thread,
+// span records under the lock of whatever holds the span. Never calls the loader or the unwinder
+// with a lock held.
 #pragma once
 
 #include <atomic>
@@ -23,7 +24,8 @@
 
 namespace liballoc {
 
-// Fills in the executable segment that `pc` lies in; path_bytes 0 means the main program. Called without a lock.
+// Fills in the executable segment that `pc` lies in; path_bytes 0 means the main program. Called
+// without a lock.
 using FindModule = bool (*)(uintptr_t pc, liballoc_abi_module* out);
 
 struct SegmentConfig {
@@ -40,52 +42,68 @@ class Segment {
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
 
-  // ---- life ----------------------------------------------------------------------------------------------------
-  // `classes` has LIBALLOC_ABI_SIZE_CLASSES entries. To be called when no other thread uses the segment.
+  // ---- life
+  // ----------------------------------------------------------------------------------------------------
+  // `classes` has LIBALLOC_ABI_SIZE_CLASSES entries. To be called when no other thread uses the
+  // segment.
   SegmentStatus create(const SegmentConfig& config, const liballoc_abi_size_class* classes);
-  bool active() const { return active_.load(std::memory_order_acquire); }  // pairs with the release in create()
-  // End of the process: notes how it ended (enum liballoc_abi_exit) and removes the file unless it is to be kept. The
-  // mapping stays, so threads that still run can go on storing.
+  bool active() const {
+    return active_.load(std::memory_order_acquire);
+  }  // pairs with the release in create()
+  // End of the process: notes how it ended (enum liballoc_abi_exit) and removes the file unless it
+  // is to be kept. The mapping stays, so threads that still run can go on storing.
   void retire(uint64_t exit_state, bool keep_file);
   void lock_for_fork();
   void unlock_after_fork();
-  // Child of a fork, in place of unlock_after_fork(): the mapping is absent, create() can be called again.
+  // Child of a fork, in place of unlock_after_fork(): the mapping is absent, create() can be called
+  // again.
   void forget_after_fork();
 
-  // ---- thread blocks -------------------------------------------------------------------------------------------
-  // A free block, else a new one, else null.
+  // ---- thread blocks
+  // ------------------------------------------------------------------------------------------- A
+  // free block, else a new one, else null.
   liballoc_abi_thread* acquire_thread_block(uint32_t tid, uint64_t now_ns);
   void release_thread_block(liballoc_abi_thread* block);
-  // Every block that was ever used, with its counts. Between lock_for_fork() and its unlock: takes no lock itself.
-  void for_each_thread_block(void (*visit)(const liballoc_abi_thread* block, void* context), void* context) const;
+  // Every block that was ever used, with its counts. Between lock_for_fork() and its unlock: takes
+  // no lock itself.
+  void for_each_thread_block(void (*visit)(const liballoc_abi_thread* block, void* context),
+                             void* context) const;
 
-  // ---- spans: `record` is a record number + 1; 0 is ignored --------------------------------------------------------
+  // ---- spans: `record` is a record number + 1; 0 is ignored
+  // --------------------------------------------------------
   uint32_t add_span();
-  // The writer holds the lock of whatever the span is in; value.sequence is ignored. No lock is taken.
+  // The writer holds the lock of whatever the span is in; value.sequence is ignored. No lock is
+  // taken.
   void write_span(uint32_t record, const liballoc_abi_span& value);
   void set_span_allocated(uint32_t record, uint32_t allocated);
   void remove_span(uint32_t record);
 
-  // ---- profile: numbers are record numbers + 1; 0 = could not be stored ----------------------------------------------
-  uint32_t intern_stack(const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash, uint64_t now_ns);
+  // ---- profile: numbers are record numbers + 1; 0 = could not be stored
+  // ----------------------------------------------
+  uint32_t intern_stack(const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash,
+                        uint64_t now_ns);
   uint32_t intern_bucket(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period);
-  // Stores the live sample and counts it in its bucket, or does neither. sample.sequence is ignored.
+  // Stores the live sample and counts it in its bucket, or does neither. sample.sequence is
+  // ignored.
   uint32_t add_sample(const liballoc_abi_sample& sample);
-  // Ends a live sample and counts the free in its bucket; *out (may be null) is what it was. False when it is not live.
+  // Ends a live sample and counts the free in its bucket; *out (may be null) is what it was. False
+  // when it is not live.
   bool remove_sample(uint32_t record, liballoc_abi_sample* out);
   // Null when it is not live. Stable until it is removed.
   const liballoc_abi_sample* sample(uint32_t record) const;
 
-  // ---- events, figures, faults -----------------------------------------------------------------------------------
-  void emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0,
-            uint64_t d = 0, uint64_t e = 0);
+  // ---- events, figures, faults
+  // -----------------------------------------------------------------------------------
+  void emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a = 0, uint64_t b = 0,
+            uint64_t c = 0, uint64_t d = 0, uint64_t e = 0);
   // sequence and segment_bytes are filled in here.
   void publish_memstats(const liballoc_abi_memstats& values);
-  // Takes no lock: a fault may be found with any lock held. A code of 0 is stored as 1, since 0 means unused.
+  // Takes no lock: a fault may be found with any lock held. A code of 0 is stored as 1, since 0
+  // means unused.
   void record_fault(const liballoc_abi_fault& fault);
 
-  uint64_t backed_bytes() const;   // of the segment
-  uint64_t private_bytes() const;  // of lookup tables beside it
+  uint64_t backed_bytes() const;                     // of the segment
+  uint64_t private_bytes() const;                    // of lookup tables beside it
   const char* path() const { return file_.path(); }  // empty when there is none
 
   static constexpr uint32_t kInitialThreads = 4;
@@ -93,7 +111,8 @@ class Segment {
   static constexpr uint32_t kInitialSamples = 256;
 
  private:
-  bool open_sections(const SegmentConfig& config, const liballoc_abi_size_class* classes, char* scratch);
+  bool open_sections(const SegmentConfig& config, const liballoc_abi_size_class* classes,
+                     char* scratch);
   void write_header(const SegmentConfig& config, uint64_t start_ticks);
   void note_modules(const uintptr_t* pcs, uint32_t depth, uint64_t now_ns);
   void close_tables();

@@ -40,8 +40,8 @@ SegmentStatus status_of(long error) {
   }
 }
 
-// The name is taken. When by a file of ours that nobody has locked, its process is gone (or was us, before an exec):
-// removes it and returns true.
+// The name is taken. When by a file of ours that nobody has locked, its process is gone (or was us,
+// before an exec): removes it and returns true.
 bool remove_if_dead(const char* path) {
   struct stat st {};
   if (sys::stat_path_no_follow(path, &st) < 0) return false;
@@ -53,7 +53,8 @@ bool remove_if_dead(const char* path) {
   return dead && sys::unlink_at(path) == 0;
 }
 
-// The largest power of two up to the format's cap that the limits leave room for; 0 when that is below the least.
+// The largest power of two up to the format's cap that the limits leave room for; 0 when that is
+// below the least.
 uint64_t allowed_capacity() {
   uint64_t allowed = LIBALLOC_ABI_CAPACITY_BYTES;
   // Beyond the file size limit ftruncate raises a signal, so it must not be tried.
@@ -67,7 +68,8 @@ uint64_t allowed_capacity() {
 
 }  // namespace
 
-SegmentStatus SegmentFile::open_exclusive(const char* dir, uint32_t pid, uint64_t start_ticks, int* fd) {
+SegmentStatus SegmentFile::open_exclusive(const char* dir, uint32_t pid, uint64_t start_ticks,
+                                          int* fd) {
   for (unsigned suffix = 0; suffix <= kMaxSegmentSuffix; suffix++) {
     if (!format_segment_path(dir, {pid, start_ticks, suffix}, path_, sizeof(path_))) {
       return SegmentStatus::kNoDirectory;
@@ -84,7 +86,8 @@ SegmentStatus SegmentFile::open_exclusive(const char* dir, uint32_t pid, uint64_
   return SegmentStatus::kFailed;
 }
 
-SegmentStatus SegmentFile::create(const char* dir, uint32_t pid, uint64_t start_ticks, uint64_t backed_bytes) {
+SegmentStatus SegmentFile::create(const char* dir, uint32_t pid, uint64_t start_ticks,
+                                  uint64_t backed_bytes) {
   capacity_ = allowed_capacity();
   if (capacity_ == 0) return SegmentStatus::kLimited;
   if (dir[0] != '/') return SegmentStatus::kNoDirectory;
@@ -114,8 +117,8 @@ SegmentStatus SegmentFile::fill(int fd, uint64_t backed_bytes) {
   if (r < 0) return status_of(r);
   device_ = st.st_dev;
   inode_ = st.st_ino;
-  // Without access until populated: a stray store faults in our code, where it belongs, and mlockall() of the program
-  // does not fill the file up to its logical size.
+  // Without access until populated: a stray store faults in our code, where it belongs, and
+  // mlockall() of the program does not fill the file up to its logical size.
   void* mapping = nullptr;
   for (;; capacity_ /= 2) {
     if (capacity_ < kMinCapacity) return SegmentStatus::kLimited;
@@ -129,7 +132,8 @@ SegmentStatus SegmentFile::fill(int fd, uint64_t backed_bytes) {
   if (r < 0) return status_of(r);
   can_grow_ = true;
   r = populate_range(base_, 0, backed_bytes);
-  if (r == -EINVAL) {  // a kernel that cannot populate: the file system can still promise these blocks, and no more
+  if (r == -EINVAL) {  // a kernel that cannot populate: the file system can still promise these
+                       // blocks, and no more
     can_grow_ = false;
     r = sys::allocate_fd(fd, 0, backed_bytes);
     if (r == 0) r = sys::protect(base_, backed_bytes, PROT_READ | PROT_WRITE);

@@ -1,5 +1,6 @@
-// segment_file.h - the file of a segment: created exclusively, locked, sized, mapped, backed. After create() no
-// descriptor stays open: the mapping keeps the lock. Never touches a page that is not populated.
+// segment_file.h - the file of a segment: created exclusively, locked, sized, mapped, backed. After
+// create() no descriptor stays open: the mapping keeps the lock. Never touches a page that is not
+// populated.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +22,9 @@ class SegmentFile {
  public:
   constexpr SegmentFile() = default;
 
-  // Makes dir/liballoc.<pid>.<start_ticks>, with ".1" to ".8" behind it where that name is in use. The first
-  // `backed_bytes` (a multiple of the system page) of the mapping are populated and writable.
+  // Makes dir/liballoc.<pid>.<start_ticks>, with ".1" to ".8" behind it where that name is in use.
+  // The first `backed_bytes` (a multiple of the system page) of the mapping are populated and
+  // writable.
   SegmentStatus create(const char* dir, uint32_t pid, uint64_t start_ticks, uint64_t backed_bytes);
   // Removes the name, if it still leads to our file.
   void unlink();
@@ -31,7 +33,8 @@ class SegmentFile {
 
   std::byte* base() const { return base_; }
   uint64_t capacity() const { return capacity_; }
-  // False on a kernel without MADV_POPULATE_WRITE (before 5.14): the first bytes came from fallocate, more cannot be had.
+  // False on a kernel without MADV_POPULATE_WRITE (before 5.14): the first bytes came from
+  // fallocate, more cannot be had.
   bool can_grow() const { return can_grow_; }
   const char* path() const { return path_; }
 

@@ -1,4 +1,5 @@
-// segment_life.cc - the beginning and the end of a segment, and what a fork does to it: see segment.h.
+// segment_life.cc - the beginning and the end of a segment, and what a fork does to it: see
+// segment.h.
 #include <sys/auxv.h>
 
 #include <cstring>
@@ -64,7 +65,8 @@ void Segment::write_header(const SegmentConfig& config, uint64_t start_ticks) {
   h->forked_from = config.forked_from;
 }
 
-bool Segment::open_sections(const SegmentConfig& config, const liballoc_abi_size_class* classes, char* scratch) {
+bool Segment::open_sections(const SegmentConfig& config, const liballoc_abi_size_class* classes,
+                            char* scratch) {
   const liballoc_abi_section* const identity =
       space_.add_extent(LIBALLOC_SECTION_IDENTITY, 0, sizeof(liballoc_abi_identity), 1);
   const liballoc_abi_section* const size_classes = space_.add_extent(
@@ -83,8 +85,9 @@ bool Segment::open_sections(const SegmentConfig& config, const liballoc_abi_size
   for (const liballoc_abi_section* entry : {identity, size_classes, memstats}) {
     const_cast<liballoc_abi_section*>(entry)->count = entry->capacity;
   }
-  return threads_.open(&space_) && spans_.open(&space_) && stacks_.open(&space_) && buckets_.open(&space_) &&
-         samples_.open(&space_) && modules_.open(&space_) && ring_.open(&space_) && faults_.open(&space_);
+  return threads_.open(&space_) && spans_.open(&space_) && stacks_.open(&space_) &&
+         buckets_.open(&space_) && samples_.open(&space_) && modules_.open(&space_) &&
+         ring_.open(&space_) && faults_.open(&space_);
 }
 
 SegmentStatus Segment::create(const SegmentConfig& config, const liballoc_abi_size_class* classes) {
@@ -121,7 +124,8 @@ SegmentStatus Segment::create(const SegmentConfig& config, const liballoc_abi_si
 }
 
 void Segment::retire(uint64_t exit_state, bool keep_file) {
-  // A vfork child that exits shares this memory, but it is not the process that the segment describes.
+  // A vfork child that exits shares this memory, but it is not the process that the segment
+  // describes.
   if (!active() || sys::current_pid() != pid_) return;
   if (retired_.exchange(true, std::memory_order_relaxed)) return;
   // No lock: the process may end with any of them held.

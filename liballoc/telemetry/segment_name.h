@@ -1,5 +1,6 @@
-// segment_name.h - the names of segment files: liballoc.<pid>.<start ticks>, and the same with .1 to .8 behind it where
-// two processes of different PID namespaces share a directory and a name. Pure functions.
+// segment_name.h - the names of segment files: liballoc.<pid>.<start ticks>, and the same with .1
+// to .8 behind it where two processes of different PID namespaces share a directory and a name.
+// Pure functions.
 #pragma once
 
 #include <cstddef>

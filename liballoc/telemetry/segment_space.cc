@@ -51,12 +51,14 @@ bool SegmentSpace::back(uint64_t end) {
   return true;
 }
 
-liballoc_abi_section* SegmentSpace::add_extent(uint32_t kind, uint32_t extent, uint32_t stride, uint32_t capacity) {
+liballoc_abi_section* SegmentSpace::add_extent(uint32_t kind, uint32_t extent, uint32_t stride,
+                                               uint32_t capacity) {
   liballoc_abi_header* const h = header();
   const uint64_t index = load_relaxed(&h->directory_count);
   const uint64_t offset = align_up(load_relaxed(&h->valid_bytes), kSectionAlign);
   const uint64_t bytes = uint64_t{stride} * capacity;
-  if (index == LIBALLOC_ABI_DIRECTORY_CAPACITY || bytes > capacity_ - offset || !back(offset + bytes)) {
+  if (index == LIBALLOC_ABI_DIRECTORY_CAPACITY || bytes > capacity_ - offset ||
+      !back(offset + bytes)) {
     owned_add<uint64_t>(&h->growth_failures, 1);
     return nullptr;
   }
@@ -66,7 +68,8 @@ liballoc_abi_section* SegmentSpace::add_extent(uint32_t kind, uint32_t extent, u
   entry->offset = offset;
   entry->stride = stride;
   entry->capacity = capacity;
-  // Both pair with the reader's order of fetching: directory_count first, then valid_bytes and the entries.
+  // Both pair with the reader's order of fetching: directory_count first, then valid_bytes and the
+  // entries.
   store_release(&h->valid_bytes, offset + bytes);
   store_release(&h->directory_count, index + 1);
   return entry;

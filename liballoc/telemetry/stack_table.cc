@@ -13,9 +13,11 @@ void StackTable::close() {
   index_.release();
 }
 
-bool StackTable::same(uint32_t number, const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash) const {
+bool StackTable::same(uint32_t number, const uintptr_t* pcs, uint32_t depth, bool truncated,
+                      uint64_t hash) const {
   const auto* const stack = stacks_.record<liballoc_abi_stack>(number);
-  if (stack->hash != hash || stack->depth != depth || stack->flags != (truncated ? 1u : 0u)) return false;
+  if (stack->hash != hash || stack->depth != depth || stack->flags != (truncated ? 1u : 0u))
+    return false;
   const auto first = static_cast<uint32_t>(stack->first_frame);
   for (uint32_t i = 0; i < depth; i++) {
     if (frames_.record<liballoc_abi_frame>(first + i)->pc != pcs[i]) return false;
@@ -23,9 +25,10 @@ bool StackTable::same(uint32_t number, const uintptr_t* pcs, uint32_t depth, boo
   return true;
 }
 
-uint32_t StackTable::find(const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash) const {
-  const uint32_t number =
-      index_.find(hash, [&](uint32_t candidate) { return same(candidate, pcs, depth, truncated, hash); });
+uint32_t StackTable::find(const uintptr_t* pcs, uint32_t depth, bool truncated,
+                          uint64_t hash) const {
+  const uint32_t number = index_.find(
+      hash, [&](uint32_t candidate) { return same(candidate, pcs, depth, truncated, hash); });
   return number == HashIndex::kNone ? 0 : number + 1;
 }
 

@@ -1,5 +1,6 @@
-// stack_table.h - call stacks, each stored once: records in the stacks section, addresses in the frames section.
-// A stack record is published after its frames are. Guarded by the segment's telemetry lock.
+// stack_table.h - call stacks, each stored once: records in the stacks section, addresses in the
+// frames section. A stack record is published after its frames are. Guarded by the segment's
+// telemetry lock.
 #pragma once
 
 #include <cstddef>
@@ -19,16 +20,20 @@ class StackTable {
 
   // Record number + 1; 0 = not there.
   uint32_t find(const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash) const;
-  // Record number + 1 of a stack that find() does not know; 0 and one more dropped when there is no room.
+  // Record number + 1 of a stack that find() does not know; 0 and one more dropped when there is no
+  // room.
   uint32_t add(const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash);
-  bool valid(uint32_t number_plus_1) const { return number_plus_1 != 0 && number_plus_1 <= stacks_.used(); }
+  bool valid(uint32_t number_plus_1) const {
+    return number_plus_1 != 0 && number_plus_1 <= stacks_.used();
+  }
   size_t private_bytes() const { return index_.bytes(); }
 
   static constexpr uint32_t kInitialStacks = 256;
   static constexpr uint32_t kInitialFrames = 4096;
 
  private:
-  bool same(uint32_t number, const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash) const;
+  bool same(uint32_t number, const uintptr_t* pcs, uint32_t depth, bool truncated,
+            uint64_t hash) const;
 
   RecordTable stacks_{LIBALLOC_SECTION_STACKS, sizeof(liballoc_abi_stack), kInitialStacks};
   RecordTable frames_{LIBALLOC_SECTION_FRAMES, sizeof(liballoc_abi_frame), kInitialFrames};

@@ -1,5 +1,6 @@
-// word_copy.h - moving whole records in and out of the segment word by word, so that a reader never sees half a word and
-// two threads never race on plain memory. Sizes are multiples of 8. What the words mean together is a sequence's matter.
+// word_copy.h - moving whole records in and out of the segment word by word, so that a reader never
+// sees half a word and two threads never race on plain memory. Sizes are multiples of 8. What the
+// words mean together is a sequence's matter.
 #pragma once
 
 #include <cstddef>
@@ -29,12 +30,14 @@ inline void load_words(void* to, const void* shared, size_t bytes) {
   }
 }
 
-// A record whose first word is its sequence: everything behind that word is replaced. Writers are serialised.
+// A record whose first word is its sequence: everything behind that word is replaced. Writers are
+// serialised.
 template <typename T>
 inline void store_sequenced(T* shared, const T& value) {
   static_assert(offsetof(T, sequence) == 0 && sizeof(T) % 8 == 0);
   SequenceWrite write(&shared->sequence);
-  store_words(reinterpret_cast<std::byte*>(shared) + 8, reinterpret_cast<const std::byte*>(&value) + 8, sizeof(T) - 8);
+  store_words(reinterpret_cast<std::byte*>(shared) + 8,
+              reinterpret_cast<const std::byte*>(&value) + 8, sizeof(T) - 8);
 }
 
 }  // namespace liballoc

@@ -1,4 +1,5 @@
-// fast_rand_test.cc - the generator's output is spread evenly enough for sampling, and follows its seed.
+// fast_rand_test.cc - the generator's output is spread evenly enough for sampling, and follows its
+// seed.
 #include "liballoc/profile/fast_rand.h"
 
 #include <gtest/gtest.h>

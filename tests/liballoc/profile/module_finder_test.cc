@@ -51,7 +51,8 @@ MapsLine maps_line_of(uintptr_t pc) {
     char dash;
     std::string device, inode;
     std::istringstream in(line);
-    in >> std::hex >> m.start >> dash >> m.end >> m.permissions >> m.offset >> device >> inode >> m.path;
+    in >> std::hex >> m.start >> dash >> m.end >> m.permissions >> m.offset >> device >> inode >>
+        m.path;
     if (pc >= m.start && pc < m.end) return m;
   }
   return {};
@@ -90,7 +91,9 @@ TEST(ModuleFinderTest, CLibraryIsFoundWithPathAndBuildId) {
   EXPECT_EQ(hex(module), expected);
   Dl_info info{};
   link_map* map = nullptr;
-  ASSERT_NE(dladdr1(reinterpret_cast<void*>(pc), &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP), 0);
+  ASSERT_NE(
+      dladdr1(reinterpret_cast<void*>(pc), &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP),
+      0);
   EXPECT_EQ(module.load_bias, map->l_addr);
 }
 
@@ -102,7 +105,8 @@ TEST(ModuleFinderTest, VdsoIsNamed) {
   const auto* const headers = reinterpret_cast<const ElfW(Phdr)*>(vdso + elf->e_phoff);
   uintptr_t pc = 0;
   for (int i = 0; i < elf->e_phnum; i++) {
-    if (headers[i].p_type == PT_LOAD && (headers[i].p_flags & PF_X) != 0) pc = vdso + headers[i].p_memsz - 1;
+    if (headers[i].p_type == PT_LOAD && (headers[i].p_flags & PF_X) != 0)
+      pc = vdso + headers[i].p_memsz - 1;
   }
   ASSERT_NE(pc, 0u);
   FoundModule module{};
@@ -131,7 +135,8 @@ TEST(ModuleFinderTest, AddressesOutsideOfModulesAreNotFound) {
   munmap(anonymous, 4096);
 }
 
-// Shared objects whose headers were damaged in memory after loading, as nothing sane does: a range, and no fault.
+// Shared objects whose headers were damaged in memory after loading, as nothing sane does: a range,
+// and no fault.
 class OddImageTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -174,7 +179,8 @@ TEST_F(OddImageTest, NoElfHeaderInFront) {
 }
 
 TEST_F(OddImageTest, ProgramHeadersElsewhere) {
-  for (const uint64_t offset : {uint64_t{4000}, uint64_t{4096}, uint64_t{1} << 40, UINT64_MAX - 7, uint64_t{65}}) {
+  for (const uint64_t offset :
+       {uint64_t{4000}, uint64_t{4096}, uint64_t{1} << 40, UINT64_MAX - 7, uint64_t{65}}) {
     elf()->e_phoff = offset;
     expect_range_without_build_id();
   }
@@ -186,7 +192,8 @@ TEST_F(OddImageTest, MoreProgramHeadersThanThePageHolds) {
 }
 
 TEST_F(OddImageTest, NotesOutsideOfTheImage) {
-  for (const uint64_t address : {uint64_t{1} << 40, UINT64_MAX, uint64_t{0} - 8, uint64_t{1} << 63}) {
+  for (const uint64_t address :
+       {uint64_t{1} << 40, UINT64_MAX, uint64_t{0} - 8, uint64_t{1} << 63}) {
     for (int i = 0; i < elf()->e_phnum; i++) {
       if (headers()[i].p_type == PT_NOTE) headers()[i].p_vaddr = address;
     }

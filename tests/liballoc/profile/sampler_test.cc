@@ -1,5 +1,6 @@
-// sampler_test.cc - steps have the exponential distribution they claim, and estimates made from them are unbiased for every
-// size. Seeds are fixed; each tolerance is 5 standard errors of what is measured.
+// sampler_test.cc - steps have the exponential distribution they claim, and estimates made from
+// them are unbiased for every size. Seeds are fixed; each tolerance is 5 standard errors of what is
+// measured.
 #include "liballoc/profile/sampler.h"
 
 #include <gtest/gtest.h>
@@ -21,7 +22,8 @@ TEST_P(ExpRandTest, MeanIsTheRequestedOne) {
     constexpr int kDraws = 400000;
     double sum = 0;
     for (int i = 0; i < kDraws; i++) sum += GetParam()(rand, mean);
-    // 1 + floor of an exponential has mean 1 / (1 - exp(-1 / mean)); its deviation is about its mean.
+    // 1 + floor of an exponential has mean 1 / (1 - exp(-1 / mean)); its deviation is about its
+    // mean.
     const double expected = 1 / -std::expm1(-1 / static_cast<double>(mean));
     EXPECT_NEAR(sum / kDraws, expected, 5 * expected / std::sqrt(kDraws)) << mean;
   }
@@ -42,7 +44,8 @@ TEST_P(ExpRandTest, DistributionIsExponential) {
 }
 
 TEST_P(ExpRandTest, StepsArePositiveAndFit31Bits) {
-  for (const uint64_t mean : {uint64_t{1}, uint64_t{2}, uint64_t{524288}, kMaxSampleMean, UINT64_MAX}) {
+  for (const uint64_t mean :
+       {uint64_t{1}, uint64_t{2}, uint64_t{524288}, kMaxSampleMean, UINT64_MAX}) {
     FastRand rand(13);
     for (int i = 0; i < 100000; i++) ASSERT_GT(GetParam()(rand, mean), 0) << mean;
   }
@@ -50,7 +53,8 @@ TEST_P(ExpRandTest, StepsArePositiveAndFit31Bits) {
 
 TEST_P(ExpRandTest, MeanIsClamped) {
   FastRand a(14), b(14);
-  for (int i = 0; i < 1000; i++) EXPECT_EQ(GetParam()(a, UINT64_MAX), GetParam()(b, kMaxSampleMean));
+  for (int i = 0; i < 1000; i++)
+    EXPECT_EQ(GetParam()(a, UINT64_MAX), GetParam()(b, kMaxSampleMean));
   EXPECT_EQ(effective_sample_mean(UINT64_MAX), kMaxSampleMean);
   EXPECT_EQ(effective_sample_mean(4096), 4096u);
 }
@@ -60,10 +64,12 @@ TEST_P(ExpRandTest, MeanOfZeroGivesZero) {
   EXPECT_EQ(GetParam()(rand, 0), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, ExpRandTest, testing::Values(&fast_exp_rand, &fast_exp_rand_integer));
+INSTANTIATE_TEST_SUITE_P(Both, ExpRandTest,
+                         testing::Values(&fast_exp_rand, &fast_exp_rand_integer));
 
 TEST(SamplerTest, LongestStepFits) {
-  // The least draw, q = 1, gives 26 * ln 2 * mean; a generator cannot be made to yield it, so the formula is checked.
+  // The least draw, q = 1, gives 26 * ln 2 * mean; a generator cannot be made to yield it, so the
+  // formula is checked.
   const double longest = 26 * std::log(2.0) * static_cast<double>(kMaxSampleMean) + 1;
   EXPECT_LT(longest, 2147483647.0);
 }
@@ -84,7 +90,8 @@ TEST(SamplerTest, ZeroIsNeverAndOneIsAlways) {
   for (int i = 0; i < 100; i++) EXPECT_EQ(next_sample(rand, 1), 0);
 }
 
-// One countdown of objects per size, as a thread has one per class: the next step, in whole objects.
+// One countdown of objects per size, as a thread has one per class: the next step, in whole
+// objects.
 TEST(SamplerTest, EstimatesAreUnbiasedForEverySize) {
   constexpr uint64_t kMean = 65536;
   for (const uint64_t size : {8, 16, 48, 128, 1024, 8192, 32768, 65536, 262144, 1048576}) {
@@ -104,7 +111,8 @@ TEST(SamplerTest, EstimatesAreUnbiasedForEverySize) {
   }
 }
 
-// One byte countdown shared by all sizes: what is sampled of each size is weighed by its own probability.
+// One byte countdown shared by all sizes: what is sampled of each size is weighed by its own
+// probability.
 TEST(SamplerTest, EstimatesAreUnbiasedInAMixture) {
   constexpr uint64_t kMean = 4096;
   constexpr uint64_t kSizes[] = {8, 96, 1024, 8192, 1048576};
@@ -121,7 +129,8 @@ TEST(SamplerTest, EstimatesAreUnbiasedInAMixture) {
   }
   for (int k = 0; k < 5; k++) {
     const double p = -std::expm1(-static_cast<double>(kSizes[k]) / kMean);
-    EXPECT_NEAR(estimated[k], seen[k], 5 * std::sqrt(seen[k] * (1 - p) / p) + 1e-4 * seen[k]) << kSizes[k];
+    EXPECT_NEAR(estimated[k], seen[k], 5 * std::sqrt(seen[k] * (1 - p) / p) + 1e-4 * seen[k])
+        << kSizes[k];
   }
 }
 

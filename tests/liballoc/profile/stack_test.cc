@@ -1,4 +1,5 @@
-// stack_test.cc - stacks have the frames they should, also through code that is not ours and out of a signal.
+// stack_test.cc - stacks have the frames they should, also through code that is not ours and out of
+// a signal.
 #include "liballoc/profile/stack.h"
 
 #include <dlfcn.h>
@@ -12,14 +13,15 @@
 namespace liballoc {
 namespace {
 
-#define NOINLINE __attribute__((noinline, noclone, noipa))
+#define NOINLINE __attribute__((noinline))
 
 struct Captured {
   uintptr_t pcs[kMaxStackDepth] = {};
   CapturedStack stack{};
 };
 
-// Where a function begins and, roughly, ends: return addresses into it lie behind its begin and near it.
+// Where a function begins and, roughly, ends: return addresses into it lie behind its begin and
+// near it.
 template <typename F>
 bool within(uintptr_t pc, F* function, uintptr_t bytes = 512) {
   const auto begin = reinterpret_cast<uintptr_t>(function);
@@ -74,8 +76,10 @@ TEST(StackTest, DepthLimitCutsAndSaysSo) {
 }
 
 NOINLINE void recurse(int levels, Captured* out) {
-  if (levels == 0) innermost(out, kMaxStackDepth, 0);
-  else recurse(levels - 1, out);
+  if (levels == 0)
+    innermost(out, kMaxStackDepth, 0);
+  else
+    recurse(levels - 1, out);
   __asm__ volatile("" ::: "memory");
 }
 
@@ -139,7 +143,8 @@ void faulting() {
 TEST(StackTest, InterruptedFrameSurvivesTheStepBackOfOneByte) {
   Captured got;
   g_captured = &got;
-  struct sigaction action {}, before {};
+  struct sigaction action {
+  }, before{};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO;
   ASSERT_EQ(sigaction(SIGSEGV, &action, &before), 0);
@@ -154,9 +159,10 @@ TEST(StackTest, InterruptedFrameSurvivesTheStepBackOfOneByte) {
 TEST(StackTest, EveryThreadCaptures) {
   std::vector<std::thread> threads;
   std::vector<Captured> got(4);
-  for (Captured& one : got) threads.emplace_back([&one] {
-    for (int i = 0; i < 200; i++) outermost(&one, kMaxStackDepth, 0);
-  });
+  for (Captured& one : got)
+    threads.emplace_back([&one] {
+      for (int i = 0; i < 200; i++) outermost(&one, kMaxStackDepth, 0);
+    });
   for (std::thread& thread : threads) thread.join();
   for (const Captured& one : got) {
     ASSERT_GE(one.stack.depth, 3u);

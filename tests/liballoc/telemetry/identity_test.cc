@@ -13,7 +13,8 @@ namespace liballoc {
 namespace {
 
 std::string stat_with(const std::string& command, const std::string& start) {
-  return "4711 (" + command + ") S 1 4711 4711 0 -1 4194304 100 0 0 0 3 4 0 0 20 0 1 0 " + start + " 1000000 200 18446744073709551615\n";
+  return "4711 (" + command + ") S 1 4711 4711 0 -1 4194304 100 0 0 0 3 4 0 0 20 0 1 0 " + start +
+         " 1000000 200 18446744073709551615\n";
 }
 
 uint64_t ticks(const std::string& text) { return parse_start_ticks(text.data(), text.size()); }

@@ -20,7 +20,8 @@ class JanitorTest : public testing::Test {
     const int fd = open(path.c_str(), O_CREAT | O_EXCL | O_RDWR, 0600);
     EXPECT_GE(fd, 0);
     const uint64_t then = now_ - age_ns;
-    const timespec times[2] = {{0, UTIME_OMIT}, {static_cast<time_t>(then / kSecond), static_cast<long>(then % kSecond)}};
+    const timespec times[2] = {
+        {0, UTIME_OMIT}, {static_cast<time_t>(then / kSecond), static_cast<long>(then % kSecond)}};
     EXPECT_EQ(futimens(fd, times), 0);
     close(fd);
     return path;
@@ -28,7 +29,9 @@ class JanitorTest : public testing::Test {
   unsigned clean(const JanitorLimits& limits = {}) {
     return remove_dead_segments(dir_.path().c_str(), now_, limits, scratch_.data());
   }
-  bool exists(const std::string& path) const { return std::filesystem::exists(std::filesystem::symlink_status(path)); }
+  bool exists(const std::string& path) const {
+    return std::filesystem::exists(std::filesystem::symlink_status(path));
+  }
 
   TempDir dir_;
   uint64_t now_ = realtime_ns();
@@ -48,15 +51,18 @@ TEST_F(JanitorTest, KeepsTheNewestAndTheYoung) {
 }
 
 TEST_F(JanitorTest, ManyYoungOnesAllStay) {
-  for (unsigned i = 0; i < 40; i++) put("liballoc." + std::to_string(1000 + i) + ".5", 10 * kMinute);
+  for (unsigned i = 0; i < 40; i++)
+    put("liballoc." + std::to_string(1000 + i) + ".5", 10 * kMinute);
   EXPECT_EQ(clean(), 0u);
   EXPECT_EQ(dir_.files().size(), 40u);
 }
 
 TEST_F(JanitorTest, LeavesWhatIsNotASegmentOfOurs) {
-  const JanitorLimits none_stays = {.max_entries = 256, .keep_newest = 0, .keep_younger_than_ns = kMinute};
+  const JanitorLimits none_stays = {
+      .max_entries = 256, .keep_newest = 0, .keep_younger_than_ns = kMinute};
   const std::string dead = put("liballoc.1.2", 60 * kMinute);
-  for (const char* name : {"liballoc.1", "liballoc.1.2.9", "liballoc.1.2.0", "liballoc.x.2", "liballoc.01.2", "other"}) {
+  for (const char* name : {"liballoc.1", "liballoc.1.2.9", "liballoc.1.2.0", "liballoc.x.2",
+                           "liballoc.01.2", "other"}) {
     put(name, 60 * kMinute);
   }
   const std::string target = dir_.path() + "/target";
@@ -83,7 +89,8 @@ TEST_F(JanitorTest, LeavesTheLivingHoweverOld) {
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
   ASSERT_EQ(fcntl(fd, F_OFD_SETLK, &lock), 0);
-  const JanitorLimits none_stays = {.max_entries = 256, .keep_newest = 0, .keep_younger_than_ns = 0};
+  const JanitorLimits none_stays = {
+      .max_entries = 256, .keep_newest = 0, .keep_younger_than_ns = 0};
   EXPECT_EQ(clean(none_stays), 0u);
   close(fd);
   EXPECT_EQ(clean(none_stays), 1u);
@@ -126,21 +133,26 @@ TEST_F(JanitorTest, AgeOfADeadProcessCountsFromItsLastFigures) {
   };
   const std::string fresh = write_segment("liballoc.1.2", (5000 + 595) * kMinute);
   const std::string stale = write_segment("liballoc.1.3", (5000 + 10) * kMinute);
-  const JanitorLimits by_age = {.max_entries = 256, .keep_newest = 0, .keep_younger_than_ns = 15 * kMinute};
+  const JanitorLimits by_age = {
+      .max_entries = 256, .keep_newest = 0, .keep_younger_than_ns = 15 * kMinute};
   EXPECT_EQ(clean(by_age), 1u);
   EXPECT_TRUE(exists(fresh));
   EXPECT_FALSE(exists(stale));
 }
 
 TEST_F(JanitorTest, RunsWhenASegmentIsMade) {
-  for (unsigned i = 0; i < 20; i++) put("liballoc." + std::to_string(1000 + i) + ".5", 60 * kMinute + i);
+  for (unsigned i = 0; i < 20; i++)
+    put("liballoc." + std::to_string(1000 + i) + ".5", 60 * kMinute + i);
   Segment segment;
-  ASSERT_EQ(segment.create({.dir = dir_.path().c_str()}, test_classes().data()), SegmentStatus::kOk);
+  ASSERT_EQ(segment.create({.dir = dir_.path().c_str()}, test_classes().data()),
+            SegmentStatus::kOk);
   EXPECT_EQ(dir_.files().size(), 17u);
 }
 
 TEST_F(JanitorTest, DirectoryThatIsNotThereIsNoTrouble) {
-  EXPECT_EQ(remove_dead_segments("/dev/shm/no-such-directory-of-liballoc", now_, {}, scratch_.data()), 0u);
+  EXPECT_EQ(
+      remove_dead_segments("/dev/shm/no-such-directory-of-liballoc", now_, {}, scratch_.data()),
+      0u);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// private_index_test.cc - the hash index and the free-record stack, also when the OS refuses memory.
+// private_index_test.cc - the hash index and the free-record stack, also when the OS refuses
+// memory.
 #include "liballoc/telemetry/private_index.h"
 
 #include <gtest/gtest.h>
@@ -39,7 +40,8 @@ TEST(HashIndexTest, FindsEveryRecordAcrossGrowth) {
   for (uint32_t i = 0; i < 20000; i++) {
     ASSERT_EQ(index.find(hash_of(i), [&](uint32_t record) { return record == i; }), i);
   }
-  EXPECT_EQ(index.find(hash_of(20000), [](uint32_t record) { return record == 20000; }), HashIndex::kNone);
+  EXPECT_EQ(index.find(hash_of(20000), [](uint32_t record) { return record == 20000; }),
+            HashIndex::kNone);
   index.release();
   EXPECT_EQ(index.bytes(), 0u);
 }
@@ -84,7 +86,8 @@ TEST(HashIndexTest, MemoryIsGivenBack) {
     ASSERT_TRUE(index.reserve());
     index.insert(i, i);
   }
-  EXPECT_EQ(sys_mem_stats().ready_bytes.load(), before + index.bytes());  // outgrown blocks are gone
+  EXPECT_EQ(sys_mem_stats().ready_bytes.load(),
+            before + index.bytes());  // outgrown blocks are gone
   index.release();
   EXPECT_EQ(sys_mem_stats().ready_bytes.load(), before);
 }

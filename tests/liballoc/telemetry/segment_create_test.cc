@@ -1,4 +1,5 @@
-// segment_create_test.cc - how a segment comes to be: name, mode, lock, size, header, and every way to be refused.
+// segment_create_test.cc - how a segment comes to be: name, mode, lock, size, header, and every way
+// to be refused.
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
@@ -12,7 +13,8 @@ namespace {
 
 size_t open_descriptors() {
   size_t n = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) n++;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+    n++;
   return n;
 }
 
@@ -23,9 +25,11 @@ uint64_t own_start_ticks_by_sscanf() {
   fclose(f);
   text[n] = '\0';
   unsigned long long ticks = 0;
-  EXPECT_EQ(sscanf(strrchr(text, ')') + 2,
-                   "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ticks),
-            1);
+  EXPECT_EQ(
+      sscanf(strrchr(text, ')') + 2,
+             "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+             &ticks),
+      1);
   return ticks;
 }
 
@@ -101,11 +105,13 @@ TEST_F(SegmentCreateTest, HeaderDescribesTheProcess) {
   struct stat ns {};
   ASSERT_EQ(stat("/proc/self/ns/pid", &ns), 0);
   EXPECT_EQ(h.pid_namespace, ns.st_ino);
-  const uint64_t before_ns = static_cast<uint64_t>(before.tv_sec) * 1000000000u + static_cast<uint64_t>(before.tv_nsec);
+  const uint64_t before_ns =
+      static_cast<uint64_t>(before.tv_sec) * 1000000000u + static_cast<uint64_t>(before.tv_nsec);
   EXPECT_GE(h.created_realtime_ns, before_ns);
   EXPECT_NE(h.created_monotonic_ns, 0u);
   EXPECT_LE(h.start_realtime_ns, h.created_realtime_ns);
-  EXPECT_GT(h.start_realtime_ns, h.created_realtime_ns - uint64_t{3600} * 1000000000u);  // this test is no older
+  EXPECT_GT(h.start_realtime_ns,
+            h.created_realtime_ns - uint64_t{3600} * 1000000000u);  // this test is no older
 }
 
 TEST_F(SegmentCreateTest, IdentityNamesTheProgram) {
@@ -125,21 +131,24 @@ TEST_F(SegmentCreateTest, IdentityNamesTheProgram) {
   char text[4096] = {};
   const size_t n = fread(text, 1, sizeof(who.command_line) - 1, f);
   fclose(f);
-  EXPECT_EQ(std::string(who.command_line, who.command_line_bytes), std::string(text, n > 0 && text[n - 1] == 0 ? n - 1 : n));
+  EXPECT_EQ(std::string(who.command_line, who.command_line_bytes),
+            std::string(text, n > 0 && text[n - 1] == 0 ? n - 1 : n));
 }
 
 TEST_F(SegmentCreateTest, ServiceNameOfTheConfigurationWins) {
   const std::string longer(1000, 's');
   ASSERT_EQ(create({.service = longer.c_str()}), SegmentStatus::kOk);
   const FileView file = view();
-  EXPECT_EQ(file.records<liballoc_abi_identity>(LIBALLOC_SECTION_IDENTITY).at(0).service, std::string(255, 's'));
+  EXPECT_EQ(file.records<liballoc_abi_identity>(LIBALLOC_SECTION_IDENTITY).at(0).service,
+            std::string(255, 's'));
 }
 
 TEST_F(SegmentCreateTest, SectionsLieApartAlignedAndBelowValidBytes) {
   ASSERT_EQ(create(), SegmentStatus::kOk);
   const FileView file = view();
   const liballoc_abi_header h = file.header();
-  uint64_t end = h.directory_offset + LIBALLOC_ABI_DIRECTORY_CAPACITY * sizeof(liballoc_abi_section);
+  uint64_t end =
+      h.directory_offset + LIBALLOC_ABI_DIRECTORY_CAPACITY * sizeof(liballoc_abi_section);
   EXPECT_EQ(h.directory_count, 12u);
   for (uint64_t i = 0; i < h.directory_count; i++) {
     const auto entry = file.at<liballoc_abi_section>(h.directory_offset + i * h.directory_stride);
@@ -199,7 +208,8 @@ TEST_F(SegmentCreateTest, WithoutASegmentEveryMethodIsANoOp) {
 TEST_F(SegmentCreateTest, UnwritableDirectoryIsNamed) {
   ASSERT_EQ(chmod(dir_.path().c_str(), 0555), 0);
   EXPECT_TRUE(in_child([&] {
-    if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) return false;  // root may write anywhere
+    if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0)
+      return false;  // root may write anywhere
     return create() == SegmentStatus::kNoPermission && !segment_->active();
   }));
   EXPECT_TRUE(dir_.files().empty());
@@ -207,7 +217,8 @@ TEST_F(SegmentCreateTest, UnwritableDirectoryIsNamed) {
 
 TEST_F(SegmentCreateTest, ReadOnlyFileSystemIsNamed) {
   if (geteuid() != 0) GTEST_SKIP() << "mounting needs root";
-  if (mount("none", dir_.path().c_str(), "tmpfs", MS_RDONLY, "size=1m") != 0) GTEST_SKIP() << "mounting is not allowed";
+  if (mount("none", dir_.path().c_str(), "tmpfs", MS_RDONLY, "size=1m") != 0)
+    GTEST_SKIP() << "mounting is not allowed";
   EXPECT_EQ(create(), SegmentStatus::kNoPermission);
   umount2(dir_.path().c_str(), MNT_DETACH);
 }
@@ -246,16 +257,19 @@ TEST_F(SegmentCreateTest, UnlockedFileOfOurNameIsOurImageBeforeAnExecAndGoesAway
 }
 
 TEST_F(SegmentCreateTest, NameTakenByALiveProcessGetsASuffix) {
-  ASSERT_EQ(create(), SegmentStatus::kOk);  // holds the name, as a process of another PID namespace would
+  ASSERT_EQ(create(),
+            SegmentStatus::kOk);  // holds the name, as a process of another PID namespace would
   const std::string name = segment_->path();
   std::vector<std::unique_ptr<Segment>> others;
   for (int i = 1; i <= 8; i++) {
     others.push_back(std::make_unique<Segment>());
-    ASSERT_EQ(others.back()->create({.dir = dir_.path().c_str()}, test_classes().data()), SegmentStatus::kOk);
+    ASSERT_EQ(others.back()->create({.dir = dir_.path().c_str()}, test_classes().data()),
+              SegmentStatus::kOk);
     EXPECT_EQ(others.back()->path(), name + "." + std::to_string(i));
   }
   Segment one_too_many;
-  EXPECT_EQ(one_too_many.create({.dir = dir_.path().c_str()}, test_classes().data()), SegmentStatus::kFailed);
+  EXPECT_EQ(one_too_many.create({.dir = dir_.path().c_str()}, test_classes().data()),
+            SegmentStatus::kFailed);
   EXPECT_FALSE(one_too_many.active());
   EXPECT_EQ(dir_.files().size(), 9u);
 }

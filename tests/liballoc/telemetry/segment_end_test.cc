@@ -1,4 +1,5 @@
-// segment_end_test.cc - what is left of a segment when its process ends, in each way that a process can end.
+// segment_end_test.cc - what is left of a segment when its process ends, in each way that a process
+// can end.
 #include <csignal>
 
 #include "tests/liballoc/telemetry/segment_fixture.h"
@@ -69,7 +70,8 @@ TEST_F(SegmentEndTest, VforkChildThatExitsDoesNotEndTheParentsSegment) {
   EXPECT_EQ(view().header().exit_state, uint64_t{LIBALLOC_EXIT_NONE});
 }
 
-// A process that makes a segment and then stays until it is killed; its file name comes through a pipe, as a line.
+// A process that makes a segment and then stays until it is killed; its file name comes through a
+// pipe, as a line.
 class OtherProcess {
  public:
   OtherProcess(const std::string& dir, const std::function<void()>& after_create) {
@@ -146,7 +148,8 @@ TEST_F(SegmentEndTest, ExecEndsTheLock) {
   close(ends[0]);
   const std::string exe = "/proc/" + std::to_string(child) + "/comm";
   std::string command;
-  for (int i = 0; i < 5000 && command != "cat\n"; i++) {  // bounded polling: the exec has happened when its name shows
+  for (int i = 0; i < 5000 && command != "cat\n";
+       i++) {  // bounded polling: the exec has happened when its name shows
     usleep(1000);
     char text[64] = {};
     const int fd = open(exe.c_str(), O_RDONLY);

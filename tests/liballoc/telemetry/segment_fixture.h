@@ -1,5 +1,6 @@
-// segment_fixture.h - what the segment tests share: a directory of their own, a segment in it, and a look at its file
-// through the file system, as the agent has it. Never looks at the mapping of the segment under test.
+// segment_fixture.h - what the segment tests share: a directory of their own, a segment in it, and
+// a look at its file through the file system, as the agent has it. Never looks at the mapping of
+// the segment under test.
 #pragma once
 
 #include <fcntl.h>
@@ -81,7 +82,8 @@ class FileView {
   template <typename T>
   T at(uint64_t offset) const {
     T value{};
-    EXPECT_EQ(pread(fd_, &value, sizeof(value), static_cast<off_t>(offset)), static_cast<ssize_t>(sizeof(value)));
+    EXPECT_EQ(pread(fd_, &value, sizeof(value), static_cast<off_t>(offset)),
+              static_cast<ssize_t>(sizeof(value)));
     return value;
   }
   liballoc_abi_header header() const { return at<liballoc_abi_header>(0); }

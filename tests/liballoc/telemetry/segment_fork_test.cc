@@ -1,4 +1,5 @@
-// segment_fork_test.cc - the child of a fork has a segment of its own and can never touch its parent's.
+// segment_fork_test.cc - the child of a fork has a segment of its own and can never touch its
+// parent's.
 #include <sys/mman.h>
 
 #include <thread>
@@ -31,7 +32,8 @@ TEST_F(SegmentForkTest, ChildDoesNotHaveTheMapping) {
   EXPECT_TRUE(in_child([&] {
     const auto page = reinterpret_cast<uintptr_t>(block) & ~uintptr_t{4095};
     unsigned char resident;
-    return mincore(reinterpret_cast<void*>(page), 4096, &resident) != 0;  // ENOMEM: nothing is mapped there
+    return mincore(reinterpret_cast<void*>(page), 4096, &resident) !=
+           0;  // ENOMEM: nothing is mapped there
   }));
 }
 
@@ -44,13 +46,16 @@ TEST_F(SegmentForkTest, ChildMakesASegmentOfItsOwn) {
   const bool ok = in_child([&] {
     reset_lock_ranks_after_fork();
     segment_->forget_after_fork();
-    if (segment_->active() || segment_->add_span() != 0 || segment_->private_bytes() != 0) return false;
-    if (create({.forked_from = static_cast<uint64_t>(getppid())}) != SegmentStatus::kOk) return false;
+    if (segment_->active() || segment_->add_span() != 0 || segment_->private_bytes() != 0)
+      return false;
+    if (create({.forked_from = static_cast<uint64_t>(getppid())}) != SegmentStatus::kOk)
+      return false;
     if (segment_->path() == parent_path || !is_locked(segment_->path())) return false;
     const FileView file = view();
     if (file.header().pid != static_cast<uint32_t>(getpid())) return false;
     if (file.header().forked_from != static_cast<uint64_t>(getppid())) return false;
-    // Indexes start from nothing: the same stack is record 1 again, with its frames in the new file.
+    // Indexes start from nothing: the same stack is record 1 again, with its frames in the new
+    // file.
     const uintptr_t pcs[] = {0x1000, 0x2000, 0x3000};
     if (segment_->intern_stack(pcs, 3, false, 77, 1) != 1) return false;
     if (file.records<liballoc_abi_frame>(LIBALLOC_SECTION_FRAMES).size() != 3) return false;
@@ -83,7 +88,8 @@ TEST_F(SegmentForkTest, ChildGivesThePrivateIndexesBack) {
   EXPECT_TRUE(ok);
 }
 
-// The handlers did not run (a raw clone): the locks are held by a thread that the child does not have.
+// The handlers did not run (a raw clone): the locks are held by a thread that the child does not
+// have.
 TEST_F(SegmentForkTest, ChildOfARawCloneCanStartAfresh) {
   ASSERT_EQ(create(), SegmentStatus::kOk);
   fill();
@@ -97,7 +103,8 @@ TEST_F(SegmentForkTest, ChildOfARawCloneCanStartAfresh) {
       fill();
       done = stack_ == 1 && bucket_ == 1 && sample_ == 1 && span_ == 1;
       segment_->retire(LIBALLOC_EXIT_CLEAN, false);
-    }).join();
+    })
+        .join();
     return done;
   });
   segment_->unlock_after_fork();

@@ -1,4 +1,5 @@
-// segment_limits_test.cc - little room: resource limits, full file systems, old kernels. The program must never notice.
+// segment_limits_test.cc - little room: resource limits, full file systems, old kernels. The
+// program must never notice.
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/mman.h>
@@ -20,7 +21,8 @@ namespace {
 class SmallFileSystem {
  public:
   SmallFileSystem(const std::string& at, const std::string& size) : at_(at) {
-    mounted_ = geteuid() == 0 && mount("none", at_.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
+    mounted_ =
+        geteuid() == 0 && mount("none", at_.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
   }
   ~SmallFileSystem() {
     if (mounted_) umount2(at_.c_str(), MNT_DETACH);
@@ -43,7 +45,8 @@ class SegmentLimitsTest : public SegmentTest {};
 
 TEST_F(SegmentLimitsTest, CapacityIsThePowerOfTwoThatTheFileSizeLimitAllows) {
   ScopedLimit limit(RLIMIT_FSIZE, 48u << 20);
-  ASSERT_EQ(create(), SegmentStatus::kOk);  // a ftruncate past the limit would have ended us by SIGXFSZ
+  ASSERT_EQ(create(),
+            SegmentStatus::kOk);  // a ftruncate past the limit would have ended us by SIGXFSZ
   EXPECT_EQ(view().header().capacity_bytes, 32u << 20);
   EXPECT_EQ(std::filesystem::file_size(segment_->path()), 32u << 20);
 }
@@ -166,7 +169,8 @@ bool forbid_populate() {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const sock_fprog program = {sizeof(code) / sizeof(code[0]), const_cast<sock_filter*>(code)};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
 TEST_F(SegmentLimitsTest, KernelThatCannotPopulateGivesABaseThatDoesNotGrow) {
@@ -176,7 +180,8 @@ TEST_F(SegmentLimitsTest, KernelThatCannotPopulateGivesABaseThatDoesNotGrow) {
     while (segment_->add_span() != 0) stored++;
     const FileView file = view();
     return stored == Segment::kInitialSpans && file.header().growth_failures == 1 &&
-           file.dropped(LIBALLOC_SECTION_SPANS) == 1 && file.stored_bytes() == segment_->backed_bytes();
+           file.dropped(LIBALLOC_SECTION_SPANS) == 1 &&
+           file.stored_bytes() == segment_->backed_bytes();
   }));
 }
 

@@ -1,4 +1,5 @@
-// segment_profile_test.cc - stacks, modules, buckets and live samples: stored once, counted exactly, dropped in balance.
+// segment_profile_test.cc - stacks, modules, buckets and live samples: stored once, counted
+// exactly, dropped in balance.
 #include "tests/liballoc/telemetry/segment_fixture.h"
 
 namespace liballoc {
@@ -13,7 +14,8 @@ uint64_t hash_of(const std::vector<uintptr_t>& pcs) {
 class SegmentProfileTest : public SegmentTest {
  protected:
   uint32_t intern(const std::vector<uintptr_t>& pcs, bool truncated = false, uint64_t now_ns = 1) {
-    return segment_->intern_stack(pcs.data(), static_cast<uint32_t>(pcs.size()), truncated, hash_of(pcs), now_ns);
+    return segment_->intern_stack(pcs.data(), static_cast<uint32_t>(pcs.size()), truncated,
+                                  hash_of(pcs), now_ns);
   }
   uint32_t add_sample(uint64_t address, uint32_t bucket, uint64_t requested = 60) {
     liballoc_abi_sample sample{};
@@ -48,7 +50,8 @@ TEST_F(SegmentProfileTest, StackIsStoredOnce) {
   EXPECT_EQ(view().records<liballoc_abi_stack>(LIBALLOC_SECTION_STACKS).size(), 4u);
   EXPECT_EQ(frames_of(2), (std::vector<uint64_t>{10, 20, 31}));
   EXPECT_EQ(view().records<liballoc_abi_stack>(LIBALLOC_SECTION_STACKS).at(3).flags, 1u);
-  EXPECT_EQ(view().records<liballoc_abi_stack>(LIBALLOC_SECTION_STACKS).at(0).hash, hash_of({10, 20, 30}));
+  EXPECT_EQ(view().records<liballoc_abi_stack>(LIBALLOC_SECTION_STACKS).at(0).hash,
+            hash_of({10, 20, 30}));
 }
 
 TEST_F(SegmentProfileTest, StacksOfEqualHashAreToldApart) {
@@ -87,7 +90,8 @@ TEST_F(SegmentProfileTest, StacksAndFramesGrowOverExtentsAndStayWhole) {
   for (uint32_t i = 0; i < kStacks; i++) {
     const auto pcs = pcs_of(i);
     ASSERT_EQ(stacks[i].depth, pcs.size());
-    for (uint32_t k = 0; k < pcs.size(); k++) ASSERT_EQ(frames.at(stacks[i].first_frame + k).pc, pcs[k]);
+    for (uint32_t k = 0; k < pcs.size(); k++)
+      ASSERT_EQ(frames.at(stacks[i].first_frame + k).pc, pcs[k]);
   }
 }
 
@@ -106,7 +110,8 @@ TEST_F(SegmentProfileTest, StacksThatDoNotFitAreCounted) {
   EXPECT_EQ(intern(std::vector<uintptr_t>(64, 1)), 1u);  // known ones are still found
 }
 
-// ---- modules ----------------------------------------------------------------------------------------------------------
+// ---- modules
+// ----------------------------------------------------------------------------------------------------------
 
 // Modules as the finder of the test sees them: [start, start + 0x1000) of each.
 std::vector<std::pair<uint64_t, std::string>>* g_modules = nullptr;
@@ -137,7 +142,8 @@ class SegmentModulesTest : public SegmentProfileTest {
   std::vector<liballoc_abi_module> seen() const {
     return view().records<liballoc_abi_module>(LIBALLOC_SECTION_MODULES);
   }
-  std::vector<std::pair<uint64_t, std::string>> modules_ = {{0x10000, "/lib/a.so"}, {0x20000, "/lib/b.so"}};
+  std::vector<std::pair<uint64_t, std::string>> modules_ = {{0x10000, "/lib/a.so"},
+                                                            {0x20000, "/lib/b.so"}};
 };
 
 TEST_F(SegmentModulesTest, ModulesOfANewStackAreNotedOnce) {
@@ -193,7 +199,8 @@ TEST_F(SegmentModulesTest, ModulesGrowOverExtents) {
   EXPECT_STREQ(seen()[99].path, "/lib/100");
 }
 
-// ---- buckets and samples ------------------------------------------------------------------------------------------------
+// ---- buckets and samples
+// ------------------------------------------------------------------------------------------------
 
 TEST_F(SegmentProfileTest, BucketIsOnePerKey) {
   ASSERT_EQ(create(), SegmentStatus::kOk);
@@ -203,7 +210,8 @@ TEST_F(SegmentProfileTest, BucketIsOnePerKey) {
   EXPECT_EQ(segment_->intern_bucket(1, 5, 80, 512), 4u);
   EXPECT_EQ(segment_->intern_bucket(1, 5, 64, 1024), 5u);
   EXPECT_EQ(segment_->intern_bucket(1, 5, 64, 512), 1u);
-  const liballoc_abi_bucket seen = view().records<liballoc_abi_bucket>(LIBALLOC_SECTION_BUCKETS).at(4);
+  const liballoc_abi_bucket seen =
+      view().records<liballoc_abi_bucket>(LIBALLOC_SECTION_BUCKETS).at(4);
   EXPECT_EQ(seen.stack, 1u);
   EXPECT_EQ(seen.cache_class, 5u);
   EXPECT_EQ(seen.allocated_bytes, 64u);
@@ -216,7 +224,8 @@ TEST_F(SegmentProfileTest, SampleIsReadAsAddedAndCountedInItsBucket) {
   const uint32_t bucket = segment_->intern_bucket(1, 5, 64, 512);
   const uint32_t record = add_sample(0xdead0, bucket, 61);
   ASSERT_EQ(record, 1u);
-  const liballoc_abi_sample seen = view().records<liballoc_abi_sample>(LIBALLOC_SECTION_SAMPLES).at(0);
+  const liballoc_abi_sample seen =
+      view().records<liballoc_abi_sample>(LIBALLOC_SECTION_SAMPLES).at(0);
   EXPECT_EQ(seen.sequence, 2u);
   EXPECT_EQ(seen.address, 0xdead0u);
   EXPECT_EQ(seen.requested_bytes, 61u);
@@ -262,8 +271,10 @@ TEST_F(SegmentProfileTest, FullTablesKeepAllocationsAndFreesInBalance) {
     const uint32_t bucket = segment_->intern_bucket(1 + i / 3, 5, 64, 512);
     if (bucket == 0) refused_buckets++;
     const uint32_t record = add_sample(0x1000 + i * 64, bucket);
-    if (record == 0) refused_samples++;
-    else live.push_back(record);
+    if (record == 0)
+      refused_samples++;
+    else
+      live.push_back(record);
   }
   ASSERT_GT(refused_buckets, 0u);
   ASSERT_GT(refused_samples, refused_buckets);

@@ -1,4 +1,5 @@
-// segment_readers_test.cc - readers that look while the process writes: what they accept is whole, and in order.
+// segment_readers_test.cc - readers that look while the process writes: what they accept is whole,
+// and in order.
 #include <atomic>
 #include <thread>
 
@@ -89,7 +90,8 @@ TEST_F(SegmentReadersTest, RingRecordOfTheExpectedSequenceIsWhole) {
   std::vector<std::thread> writers;
   for (uint32_t tid = 1; tid <= 2; tid++) {
     writers.emplace_back([&, tid] {
-      for (uint64_t i = 1; !stop.load(); i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, tid, i, i, i, i, i, i);
+      for (uint64_t i = 1; !stop.load(); i++)
+        segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, tid, i, i, i, i, i, i);
     });
   }
   const auto head = [&] { return file.extents(LIBALLOC_SECTION_RING).at(0).count; };
@@ -139,7 +141,8 @@ TEST_F(SegmentReadersTest, StackIsWholeOnceItsCountCoversIt) {
     for (size_t i = 0; i < stacks.size(); i++) {
       ASSERT_EQ(stacks[i].depth, 1 + (i + 1) % 30);
       ASSERT_LE(stacks[i].first_frame + stacks[i].depth, frames.size());
-      for (uint32_t k = 0; k < stacks[i].depth; k++) ASSERT_EQ(frames[stacks[i].first_frame + k].pc, i + 1);
+      for (uint32_t k = 0; k < stacks[i].depth; k++)
+        ASSERT_EQ(frames[stacks[i].first_frame + k].pc, i + 1);
     }
   }
   writer.join();
@@ -166,7 +169,8 @@ TEST_F(SegmentReadersTest, ThreadsThatStoreAtOnceLoseNothing) {
         ASSERT_NE(live.back(), 0u);
         const uint32_t span = segment_->add_span();
         ASSERT_NE(span, 0u);
-        segment_->write_span(span, {0, sample.address, 1, LIBALLOC_SPAN_FREE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+        segment_->write_span(
+            span, {0, sample.address, 1, LIBALLOC_SPAN_FREE, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
         if (i % 2 == 0) segment_->remove_span(span);
       }
       for (size_t i = 0; i < live.size(); i += 2) {
@@ -192,8 +196,10 @@ TEST_F(SegmentReadersTest, ThreadsThatStoreAtOnceLoseNothing) {
   EXPECT_EQ(frees, uint64_t{kThreads} * kEach / 2);
   EXPECT_EQ(requested, uint64_t{kThreads} * kEach * 10);
   size_t live = 0, spans = 0;
-  for (const auto& s : file.records<liballoc_abi_sample>(LIBALLOC_SECTION_SAMPLES)) live += s.address != 0;
-  for (const auto& s : file.records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS)) spans += s.state != LIBALLOC_SPAN_DEAD;
+  for (const auto& s : file.records<liballoc_abi_sample>(LIBALLOC_SECTION_SAMPLES))
+    live += s.address != 0;
+  for (const auto& s : file.records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS))
+    spans += s.state != LIBALLOC_SPAN_DEAD;
   EXPECT_EQ(live, size_t{kThreads} * kEach / 2);
   EXPECT_EQ(spans, size_t{kThreads} * kEach / 2);
 }

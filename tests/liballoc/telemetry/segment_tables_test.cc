@@ -1,4 +1,5 @@
-// segment_tables_test.cc - thread blocks, spans, memstats, faults and the ring, as a reader of the file finds them.
+// segment_tables_test.cc - thread blocks, spans, memstats, faults and the ring, as a reader of the
+// file finds them.
 #include "tests/liballoc/telemetry/segment_fixture.h"
 
 namespace liballoc {
@@ -9,7 +10,8 @@ class SegmentTablesTest : public SegmentTest {
   void SetUp() override { ASSERT_EQ(create(), SegmentStatus::kOk); }
 };
 
-// ---- thread blocks ------------------------------------------------------------------------------------------------
+// ---- thread blocks
+// ------------------------------------------------------------------------------------------------
 
 TEST_F(SegmentTablesTest, ThreadBlockShowsItsThread) {
   liballoc_abi_thread* const block = segment_->acquire_thread_block(1234, 5678);
@@ -79,7 +81,8 @@ TEST_F(SegmentTablesTest, ReleasingABlockTwiceOrAStrangersIsIgnored) {
   EXPECT_NE(segment_->acquire_thread_block(3, 3), block);
 }
 
-// ---- spans ----------------------------------------------------------------------------------------------------------
+// ---- spans
+// ----------------------------------------------------------------------------------------------------------
 
 liballoc_abi_span span_at(uint64_t base) {
   liballoc_abi_span span{};
@@ -101,7 +104,8 @@ liballoc_abi_span span_at(uint64_t base) {
 TEST_F(SegmentTablesTest, SpanIsReadAsWritten) {
   const uint32_t record = segment_->add_span();
   ASSERT_EQ(record, 1u);
-  EXPECT_EQ(view().records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS).at(0).state, LIBALLOC_SPAN_DEAD);
+  EXPECT_EQ(view().records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS).at(0).state,
+            LIBALLOC_SPAN_DEAD);
   segment_->write_span(record, span_at(0xc000000000));
   segment_->set_span_allocated(record, 18);
   const liballoc_abi_span seen = view().records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS).at(0);
@@ -124,12 +128,14 @@ TEST_F(SegmentTablesTest, RemovedSpanIsDeadAndItsRecordIsUsedAgain) {
   const uint32_t second = segment_->add_span();
   segment_->write_span(first, span_at(0x10000));
   segment_->write_span(second, span_at(0x20000));
-  const uint64_t sequence = view().records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS).at(0).sequence;
+  const uint64_t sequence =
+      view().records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS).at(0).sequence;
   segment_->remove_span(first);
   const auto spans = view().records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS);
   EXPECT_EQ(spans.at(0).state, LIBALLOC_SPAN_DEAD);
   EXPECT_EQ(spans.at(0).base, 0u);
-  EXPECT_EQ(spans.at(0).sequence, sequence + 2);  // never starts over: a reader would take it for the old record
+  EXPECT_EQ(spans.at(0).sequence,
+            sequence + 2);  // never starts over: a reader would take it for the old record
   EXPECT_EQ(spans.at(1).base, 0x20000u);
   EXPECT_EQ(segment_->add_span(), first);
 }
@@ -155,7 +161,8 @@ TEST_F(SegmentTablesTest, SpansGrowOverSevenExtentsWithoutMoving) {
   EXPECT_EQ(segment_->add_span(), 1u);  // last freed
 }
 
-// ---- memstats, faults -----------------------------------------------------------------------------------------------
+// ---- memstats, faults
+// -----------------------------------------------------------------------------------------------
 
 TEST_F(SegmentTablesTest, MemstatsAreReadAsPublished) {
   liballoc_abi_memstats values{};
@@ -163,7 +170,8 @@ TEST_F(SegmentTablesTest, MemstatsAreReadAsPublished) {
   for (size_t i = 0; i < sizeof(values) / 8; i++) words[i] = 1000 + i;
   segment_->publish_memstats(values);
   segment_->publish_memstats(values);
-  const liballoc_abi_memstats seen = view().records<liballoc_abi_memstats>(LIBALLOC_SECTION_MEMSTATS).at(0);
+  const liballoc_abi_memstats seen =
+      view().records<liballoc_abi_memstats>(LIBALLOC_SECTION_MEMSTATS).at(0);
   EXPECT_EQ(seen.sequence, 4u);
   EXPECT_EQ(seen.segment_bytes, segment_->backed_bytes());
   values.sequence = seen.sequence;
@@ -200,7 +208,8 @@ TEST_F(SegmentTablesTest, FaultCanBeRecordedWithEveryLockHeld) {
   EXPECT_EQ(view().records<liballoc_abi_fault>(LIBALLOC_SECTION_FAULTS).size(), 1u);
 }
 
-// ---- ring -----------------------------------------------------------------------------------------------------------
+// ---- ring
+// -----------------------------------------------------------------------------------------------------------
 
 TEST_F(SegmentTablesTest, EventIsReadAsEmitted) {
   segment_->emit(LIBALLOC_EVENT_SPAN_SPLIT, 11, 22, 1, 2, 3, 4, 5);
