@@ -63,7 +63,7 @@ void declare_profile(CLI::App& app, RawOptions& raw) {
 void declare(CLI::App& app, RawOptions& raw) {
   app.set_version_flag("--version", "allocctl " LIBALLOC_VERSION);
   app.fallthrough();
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // none is refused below, an unknown one by its name
   app.footer(kExitCodes);
   raw.options.agent = "127.0.0.1:9891";
   app.add_option("--agent", raw.options.agent, "Address of the agent: host:port or unix:/path")
@@ -136,6 +136,9 @@ std::variant<CliOptions, CliOver> parse_cli(const std::vector<std::string>& argu
     if (app.got_subcommand(name)) {
       return CliOver{kCliNotSupported, "allocctl: " + std::string(name) + ": not supported yet\n"};
     }
+  }
+  if (app.get_subcommands().empty()) {
+    return usage_error("no command; ps, stats or profile is allowed");
   }
   if (const auto wrong = check(app, raw)) return usage_error(*wrong);
   return raw.options;

@@ -193,7 +193,12 @@ std::variant<AgentConfig, ConfigExit> parse_config(const std::vector<std::string
     constexpr std::string_view kUnknown = "INI was not able to parse ";
     std::string message = error.what();
     if (message.starts_with(kUnknown)) {
-      message = message.substr(kUnknown.size()) + ": no such option";
+      message = message.substr(kUnknown.size());
+      constexpr std::string_view kSectionStart = ".++";  // how CLI11 calls the head of a section
+      const bool section = message.ends_with(kSectionStart);
+      if (section) message.resize(message.size() - kSectionStart.size());
+      message +=
+          section ? ": no such section; options stand outside of sections" : ": no such option";
     }
     return usage_error("--config: " + message);
   } catch (const CLI::FileError& error) {
