@@ -11,8 +11,7 @@
 
 namespace liballoc {
 
-// ---- thread blocks
-// ----------------------------------------------------------------------------------------------------
+// ---- thread blocks ------------------------------------------------------------------------------
 
 liballoc_abi_thread* Segment::acquire_thread_block(uint32_t tid, uint64_t now_ns) {
   if (!active()) return nullptr;
@@ -36,8 +35,7 @@ void Segment::release_thread_block(liballoc_abi_thread* block) {
   threads_.give_back(number);
 }
 
-// ---- spans
-// --------------------------------------------------------------------------------------------------------------
+// ---- spans --------------------------------------------------------------------------------------
 
 uint32_t Segment::add_span() {
   if (!active()) return 0;
@@ -63,8 +61,7 @@ void Segment::remove_span(uint32_t record) {
   spans_.give_back(record - 1);
 }
 
-// ---- profile
-// --------------------------------------------------------------------------------------------------------------
+// ---- profile ------------------------------------------------------------------------------------
 
 void Segment::note_modules(const uintptr_t* pcs, uint32_t depth, uint64_t now_ns) {
   if (find_module_ == nullptr) return;
@@ -145,8 +142,7 @@ const liballoc_abi_sample* Segment::sample(uint32_t record) const {
   return live->address == 0 ? nullptr : live;
 }
 
-// ---- events, figures, faults
-// --------------------------------------------------------------------------------------------------
+// ---- events, figures, faults --------------------------------------------------------------------
 
 void Segment::emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uint64_t b, uint64_t c,
                    uint64_t d, uint64_t e) {

@@ -42,8 +42,7 @@ class Segment {
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
 
-  // ---- life
-  // ----------------------------------------------------------------------------------------------------
+  // ---- life -------------------------------------------------------------------------------------
   // `classes` has LIBALLOC_ABI_SIZE_CLASSES entries. To be called when no other thread uses the
   // segment.
   SegmentStatus create(const SegmentConfig& config, const liballoc_abi_size_class* classes);
@@ -59,9 +58,8 @@ class Segment {
   // again.
   void forget_after_fork();
 
-  // ---- thread blocks
-  // ------------------------------------------------------------------------------------------- A
-  // free block, else a new one, else null.
+  // ---- thread blocks ----------------------------------------------------------------------------
+  // A free block, else a new one, else null.
   liballoc_abi_thread* acquire_thread_block(uint32_t tid, uint64_t now_ns);
   void release_thread_block(liballoc_abi_thread* block);
   // Every block that was ever used, with its counts. Between lock_for_fork() and its unlock: takes
@@ -69,8 +67,7 @@ class Segment {
   void for_each_thread_block(void (*visit)(const liballoc_abi_thread* block, void* context),
                              void* context) const;
 
-  // ---- spans: `record` is a record number + 1; 0 is ignored
-  // --------------------------------------------------------
+  // ---- spans: `record` is a record number + 1; 0 is ignored -------------------------------------
   uint32_t add_span();
   // The writer holds the lock of whatever the span is in; value.sequence is ignored. No lock is
   // taken.
@@ -78,8 +75,7 @@ class Segment {
   void set_span_allocated(uint32_t record, uint32_t allocated);
   void remove_span(uint32_t record);
 
-  // ---- profile: numbers are record numbers + 1; 0 = could not be stored
-  // ----------------------------------------------
+  // ---- profile: numbers are record numbers + 1; 0 = could not be stored -------------------------
   uint32_t intern_stack(const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash,
                         uint64_t now_ns);
   uint32_t intern_bucket(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period);
@@ -92,8 +88,7 @@ class Segment {
   // Null when it is not live. Stable until it is removed.
   const liballoc_abi_sample* sample(uint32_t record) const;
 
-  // ---- events, figures, faults
-  // -----------------------------------------------------------------------------------
+  // ---- events, figures, faults ------------------------------------------------------------------
   void emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a = 0, uint64_t b = 0,
             uint64_t c = 0, uint64_t d = 0, uint64_t e = 0);
   // sequence and segment_bytes are filled in here.

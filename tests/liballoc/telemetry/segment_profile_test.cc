@@ -110,8 +110,7 @@ TEST_F(SegmentProfileTest, StacksThatDoNotFitAreCounted) {
   EXPECT_EQ(intern(std::vector<uintptr_t>(64, 1)), 1u);  // known ones are still found
 }
 
-// ---- modules
-// ----------------------------------------------------------------------------------------------------------
+// ---- modules ------------------------------------------------------------------------------------
 
 // Modules as the finder of the test sees them: [start, start + 0x1000) of each.
 std::vector<std::pair<uint64_t, std::string>>* g_modules = nullptr;
@@ -199,8 +198,7 @@ TEST_F(SegmentModulesTest, ModulesGrowOverExtents) {
   EXPECT_STREQ(seen()[99].path, "/lib/100");
 }
 
-// ---- buckets and samples
-// ------------------------------------------------------------------------------------------------
+// ---- buckets and samples ------------------------------------------------------------------------
 
 TEST_F(SegmentProfileTest, BucketIsOnePerKey) {
   ASSERT_EQ(create(), SegmentStatus::kOk);

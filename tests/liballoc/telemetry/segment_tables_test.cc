@@ -10,8 +10,7 @@ class SegmentTablesTest : public SegmentTest {
   void SetUp() override { ASSERT_EQ(create(), SegmentStatus::kOk); }
 };
 
-// ---- thread blocks
-// ------------------------------------------------------------------------------------------------
+// ---- thread blocks ------------------------------------------------------------------------------
 
 TEST_F(SegmentTablesTest, ThreadBlockShowsItsThread) {
   liballoc_abi_thread* const block = segment_->acquire_thread_block(1234, 5678);
@@ -81,8 +80,7 @@ TEST_F(SegmentTablesTest, ReleasingABlockTwiceOrAStrangersIsIgnored) {
   EXPECT_NE(segment_->acquire_thread_block(3, 3), block);
 }
 
-// ---- spans
-// ----------------------------------------------------------------------------------------------------------
+// ---- spans --------------------------------------------------------------------------------------
 
 liballoc_abi_span span_at(uint64_t base) {
   liballoc_abi_span span{};
@@ -161,8 +159,7 @@ TEST_F(SegmentTablesTest, SpansGrowOverSevenExtentsWithoutMoving) {
   EXPECT_EQ(segment_->add_span(), 1u);  // last freed
 }
 
-// ---- memstats, faults
-// -----------------------------------------------------------------------------------------------
+// ---- memstats, faults ---------------------------------------------------------------------------
 
 TEST_F(SegmentTablesTest, MemstatsAreReadAsPublished) {
   liballoc_abi_memstats values{};
@@ -208,8 +205,7 @@ TEST_F(SegmentTablesTest, FaultCanBeRecordedWithEveryLockHeld) {
   EXPECT_EQ(view().records<liballoc_abi_fault>(LIBALLOC_SECTION_FAULTS).size(), 1u);
 }
 
-// ---- ring
-// -----------------------------------------------------------------------------------------------------------
+// ---- ring ---------------------------------------------------------------------------------------
 
 TEST_F(SegmentTablesTest, EventIsReadAsEmitted) {
   segment_->emit(LIBALLOC_EVENT_SPAN_SPLIT, 11, 22, 1, 2, 3, 4, 5);
