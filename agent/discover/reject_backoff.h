@@ -22,7 +22,7 @@ class RejectBackoff {
   bool note(Reject reason, SteadyTime now, std::chrono::milliseconds interval) {
     const bool news = last_ != reason;
     last_ = reason;
-    wait_ = news ? interval : std::min(kLongest, wait_ * 2);
+    wait_ = std::min(kLongest, news ? interval : wait_ * 2);
     next_try_ = now + wait_;
     return news;
   }

@@ -22,17 +22,28 @@ std::string octal(mode_t mode) {
   return text;
 }
 
+// 0 when the kernel or the file system does not say.
+int64_t birth_time_ns(int directory_fd, const char* name, int flags) {
+  struct statx info {};
+  if (::statx(directory_fd, name, flags, STATX_BTIME, &info) != 0 ||
+      (info.stx_mask & STATX_BTIME) == 0) {
+    return 0;
+  }
+  return int64_t{info.stx_btime.tv_sec} * 1000000000 + info.stx_btime.tv_nsec;
+}
+
 }  // namespace
 
 std::optional<FileId> file_id_at(int directory_fd, const std::string& name) {
   struct stat info {};
   if (::fstatat(directory_fd, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
-  return FileId{info.st_dev, info.st_ino};
+  return FileId{info.st_dev, info.st_ino,
+                birth_time_ns(directory_fd, name.c_str(), AT_SYMLINK_NOFOLLOW)};
 }
 
 SegmentFile::SegmentFile(UniqueFd fd, const struct stat& info)
     : fd_(std::move(fd)),
-      id_{info.st_dev, info.st_ino},
+      id_{info.st_dev, info.st_ino, birth_time_ns(fd_.value(), "", AT_EMPTY_PATH)},
       modified_unix_ns_(int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec) {}
 
 ReadResult<SegmentFile> SegmentFile::open_at(int directory_fd, const std::string& name,

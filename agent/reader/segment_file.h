@@ -19,6 +19,8 @@ namespace liballoc::agent {
 struct FileId {
   dev_t device = 0;
   ino_t inode = 0;
+  int64_t born_ns =
+      0;  // 0 where the file system does not keep it; some give an inode number out again
   bool operator==(const FileId&) const = default;
 };
 

@@ -22,15 +22,15 @@ class ChildProcess {
  public:
   // Starts a child that opens the segment, locks it, maps it, closes the descriptor and waits. It
   // ends by itself at finish(exit_state), which it writes into the header first, and unlinks the
-  // file then if `unlink_at_end`.
-  ChildProcess(const std::string& path, bool unlink_at_end) {
+  // name `unlink_at_end` then, unless that is empty.
+  ChildProcess(const std::string& path, const std::string& unlink_at_end) {
     int to_parent[2];
     int to_child[2];
     EXPECT_EQ(::pipe2(to_parent, O_CLOEXEC), 0);
     EXPECT_EQ(::pipe2(to_child, O_CLOEXEC), 0);
     pid_ = ::fork();
     EXPECT_GE(pid_, 0);
-    if (pid_ == 0) run(path.c_str(), unlink_at_end, to_parent[1], to_child[0]);
+    if (pid_ == 0) run(path.c_str(), unlink_at_end.c_str(), to_parent[1], to_child[0]);
     ::close(to_parent[1]);
     ::close(to_child[0]);
     command_fd_ = to_child[1];
@@ -60,7 +60,8 @@ class ChildProcess {
     pid_ = -1;
   }
 
-  [[noreturn]] static void run(const char* path, bool unlink_at_end, int ready_fd, int command_fd) {
+  [[noreturn]] static void run(const char* path, const char* unlink_at_end, int ready_fd,
+                               int command_fd) {
     const int fd = ::open(path, O_RDWR | O_CLOEXEC);
     struct flock lock {};
     lock.l_type = F_WRLCK;
@@ -72,7 +73,7 @@ class ChildProcess {
     char command = 'r';
     if (::write(ready_fd, &command, 1) != 1 || ::read(command_fd, &command, 1) != 1) ::_exit(5);
     static_cast<liballoc_abi_header*>(map)->exit_state = static_cast<uint8_t>(command);
-    if (unlink_at_end) ::unlink(path);
+    if (unlink_at_end[0] != '\0') ::unlink(unlink_at_end);
     ::_exit(0);
   }
 

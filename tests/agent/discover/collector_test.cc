@@ -47,6 +47,19 @@ class CollectorTest : public testing::Test {
     EXPECT_TRUE(started) << (started ? "" : started.error().message);
     return *collector_;
   }
+  // A process with the builder's segment: locked before it appears under its name, as the library
+  // does.
+  std::unique_ptr<ChildProcess> run(SegmentBuilder& builder, bool unlink_at_end = false) {
+    const std::string staged = dir_.path() + "/staged";
+    const std::string path = dir_.path() + "/" + builder.file_name();
+    SegmentBuilder::write_bytes(staged, builder.bytes(), builder.header.capacity_bytes);
+    auto child = std::make_unique<ChildProcess>(staged, unlink_at_end ? path : "");
+    std::filesystem::rename(staged, path);
+    return child;
+  }
+  std::string path_of(const SegmentBuilder& builder) const {
+    return dir_.path() + "/" + builder.file_name();
+  }
   // Polls a condition at every change of the registry, and in between for what the registry does
   // not show.
   bool eventually(const std::function<bool()>& condition) {
@@ -77,8 +90,7 @@ class CollectorTest : public testing::Test {
 
 TEST_F(CollectorTest, TheRegistryIsFilledWhenStartReturns) {
   b_.set_mallocs(0, 2, 12);
-  const std::string path = b_.write_file(dir_.path());
-  ChildProcess child(path, false);
+  const auto child = run(b_, false);
   options_.interval = seconds(3600);
   start();
   const auto snapshot = registry_.find_key(key_);
@@ -94,8 +106,8 @@ TEST_F(CollectorTest, TheRegistryIsFilledWhenStartReturns) {
 
 TEST_F(CollectorTest, AKilledProcessIsServedWithItsLastStateThenForgottenAndRemoved) {
   b_.set_mallocs(0, 2, 5);
-  const std::string path = b_.write_file(dir_.path());
-  auto child = std::make_unique<ChildProcess>(path, false);
+  const auto child = run(b_);
+  const std::string path = path_of(b_);
   options_.interval = seconds(3600);
   options_.retain_exited = seconds(1);
   start();
@@ -120,37 +132,34 @@ TEST_F(CollectorTest, AKilledProcessIsServedWithItsLastStateThenForgottenAndRemo
 }
 
 TEST_F(CollectorTest, TheLastStateIsReadAfterTheLibraryHasUnlinkedTheFile) {
-  const std::string path = b_.write_file(dir_.path());
-  ChildProcess child(path, true);
+  const auto child = run(b_, true);
   start();
   ASSERT_TRUE(reaches(key_, ProcessState::kRunning));
-  child.finish(LIBALLOC_EXIT_CLEAN);
-  EXPECT_FALSE(std::filesystem::exists(path));
+  child->finish(LIBALLOC_EXIT_CLEAN);
+  EXPECT_FALSE(std::filesystem::exists(path_of(b_)));
   EXPECT_TRUE(reaches(key_, ProcessState::kExitedClean));
 }
 
 TEST_F(CollectorTest, AFileThatVanishedWithoutAWordIsACleanExit) {
-  const std::string path = b_.write_file(dir_.path());
-  ChildProcess child(path, true);
+  const auto child = run(b_, true);
   start();
   ASSERT_TRUE(reaches(key_, ProcessState::kRunning));
-  child.finish(LIBALLOC_EXIT_NONE);
+  child->finish(LIBALLOC_EXIT_NONE);
   EXPECT_TRUE(reaches(key_, ProcessState::kExitedClean));
 }
 
 TEST_F(CollectorTest, ExitStatesOfKeptSegmentsAreTold) {
-  const std::string path = b_.write_file(dir_.path());
   {
-    ChildProcess child(path, false);
+    const auto child = run(b_);
     start();
     ASSERT_TRUE(reaches(key_, ProcessState::kRunning));
-    child.finish(LIBALLOC_EXIT_FAULT);
+    child->finish(LIBALLOC_EXIT_FAULT);
     EXPECT_TRUE(reaches(key_, ProcessState::kFaulted));
   }
   SegmentBuilder other(424243, 1);
-  const std::string other_path = other.write_file(dir_.path());
-  ChildProcess child(other_path, false);
-  child.finish(LIBALLOC_EXIT_CLEAN);
+  const auto child = run(other);
+  ASSERT_TRUE(reaches(other.file_name(), ProcessState::kRunning));
+  child->finish(LIBALLOC_EXIT_CLEAN);
   EXPECT_TRUE(reaches(other.file_name(), ProcessState::kExitedClean));
 }
 
@@ -176,8 +185,7 @@ TEST_F(CollectorTest, AProcessThatGoesOnWithoutTheLockWasNotKilled) {
 TEST_F(CollectorTest, AnExecRetiresTheOldImageUnderAKeyOfItsOwn) {
   b_.set_mallocs(0, 2, 5);
   b_.push_event(LIBALLOC_EVENT_HEAP_PEAK, 1);
-  const std::string path = b_.write_file(dir_.path());
-  auto first = std::make_unique<ChildProcess>(path, false);
+  const auto first = run(b_);
   start();
   ASSERT_TRUE(reaches(key_, ProcessState::kRunning));
   std::vector<std::unique_ptr<ChildProcess>> images;
@@ -185,10 +193,9 @@ TEST_F(CollectorTest, AnExecRetiresTheOldImageUnderAKeyOfItsOwn) {
     // The new image finds its predecessor's file unlocked, removes it and makes one of the same
     // name.
     (image == 1 ? first : images.back())->kill();
-    std::filesystem::remove(path);
+    std::filesystem::remove(path_of(b_));
     b_.set_mallocs(0, 2, 100 * image);
-    const std::string fresh = b_.write_file(dir_.path());
-    images.push_back(std::make_unique<ChildProcess>(fresh, false));
+    images.push_back(run(b_));
     ASSERT_TRUE(eventually([&] {
       const auto now = registry_.find_key(key_);
       return now != nullptr && now->state == ProcessState::kRunning &&
@@ -213,9 +220,9 @@ TEST_F(CollectorTest, DeadSegmentsOlderThanTheRetentionAreRemovedAtTheStart) {
   SegmentBuilder young(424245, 1);
   const std::string young_path = young.write_file(dir_.path());
   SegmentBuilder alive(424246, 1);
-  const std::string alive_path = alive.write_file(dir_.path());
+  const auto child = run(alive);
+  const std::string alive_path = path_of(alive);
   ASSERT_EQ(::utimensat(AT_FDCWD, alive_path.c_str(), long_ago, 0), 0);
-  ChildProcess child(alive_path, false);
   start();
   EXPECT_FALSE(std::filesystem::exists(old_path));
   EXPECT_EQ(registry_.find_key(old.file_name()), nullptr);
@@ -240,8 +247,8 @@ TEST_F(CollectorTest, AFreshSegmentIsWaitedForThenRejectedAsIncomplete) {
 }
 
 TEST_F(CollectorTest, BrokenSegmentsAreCountedByReasonAndDisturbNobody) {
-  const std::string good = b_.write_file(dir_.path());
-  ChildProcess child(good, false);
+  const auto child = run(b_);
+  const std::string good = path_of(b_);
   SegmentBuilder loose(1, 1);
   ASSERT_EQ(::chmod(loose.write_file(dir_.path()).c_str(), 0644), 0);
   SegmentBuilder future(2, 2);
@@ -265,7 +272,7 @@ TEST_F(CollectorTest, BrokenSegmentsAreCountedByReasonAndDisturbNobody) {
   EXPECT_TRUE(eventually([&] { return rejected(Reject::kBadHeader) == 1; }));
   EXPECT_NE(registry_.find_key(key_), nullptr);
   EXPECT_FALSE(collector_->collect_now(key_, kDeadline)) << "no fresh snapshot can be had";
-  child.kill();
+  child->kill();
   ::close(fd);
   EXPECT_TRUE(eventually([&] {
     const auto snapshot = registry_.find_key(key_);
@@ -274,8 +281,7 @@ TEST_F(CollectorTest, BrokenSegmentsAreCountedByReasonAndDisturbNobody) {
 }
 
 TEST_F(CollectorTest, CollectNowGivesASnapshotMadeAfterTheCall) {
-  const std::string path = b_.write_file(dir_.path());
-  ChildProcess child(path, false);
+  const auto child = run(b_, false);
   options_.interval = seconds(3600);
   start();
   for (uint64_t mallocs = 1; mallocs <= 50; ++mallocs) {
@@ -294,8 +300,7 @@ TEST_F(CollectorTest, CollectNowGivesASnapshotMadeAfterTheCall) {
 }
 
 TEST_F(CollectorTest, ManyAskAtOnceAndAllAreServed) {
-  const std::string path = b_.write_file(dir_.path());
-  ChildProcess child(path, false);
+  const auto child = run(b_, false);
   start();
   std::vector<std::thread> threads;
   std::atomic<int> served{0};
@@ -311,8 +316,7 @@ TEST_F(CollectorTest, ManyAskAtOnceAndAllAreServed) {
 TEST_F(CollectorTest, EventsReachTheLogOnceAndOverrunsAreCounted) {
   b_.ring_capacity = 8;
   for (int i = 0; i < 20; ++i) b_.push_event(LIBALLOC_EVENT_SPAN_ALLOC, 1);
-  const std::string path = b_.write_file(dir_.path());
-  ChildProcess child(path, false);
+  const auto child = run(b_, false);
   options_.interval = seconds(3600);
   start();
   ASSERT_TRUE(collector_->collect_now(key_, kDeadline));

@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <iterator>
 #include <map>
@@ -257,8 +258,8 @@ class SegmentBuilder {
     return directory_[entry_index(kind, extent)];
   }
 
-  // Creates (or rewrites in place, keeping the inode) the segment file, sparse and of its logical
-  // size. Returns its path.
+  // Creates the segment file, sparse and of its logical size, so that it appears whole under its
+  // name; or rewrites it in place, keeping the inode. Returns its path.
   std::string write_file(const std::string& dir) {
     const std::string path = dir + "/" + file_name();
     write_bytes(path, bytes(), header.capacity_bytes);
@@ -267,13 +268,16 @@ class SegmentBuilder {
 
   static void write_bytes(const std::string& path, const std::vector<uint8_t>& data,
                           uint64_t file_bytes) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    const bool exists = ::access(path.c_str(), F_OK) == 0;
+    const std::string target = exists ? path : path + ".new";
+    const int fd = ::open(target.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) throw std::runtime_error("cannot create " + path + ": " + std::strerror(errno));
     const bool written =
         ::pwrite(fd, data.data(), data.size(), 0) == static_cast<ssize_t>(data.size()) &&
-        ::ftruncate(fd, static_cast<off_t>(file_bytes)) == 0;
+        ::ftruncate(fd, static_cast<off_t>(file_bytes)) == 0 &&
+        (exists || ::rename(target.c_str(), path.c_str()) == 0);
     ::close(fd);
-    if (!written) throw std::runtime_error("cannot write " + path);
+    if (!written) throw std::runtime_error("cannot write " + path + ": " + std::strerror(errno));
   }
 
  private:
