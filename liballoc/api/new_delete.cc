@@ -8,6 +8,9 @@
 #include "liballoc/base/check.h"
 #include "liballoc/core/allocator.h"
 
+// What the catch below needs of a C++ runtime: weak, so that programs without one load the library. They never get there.
+__asm__(".weak __gxx_personality_v0\n.weak __cxa_begin_catch\n.weak __cxa_end_catch\n");
+
 namespace {
 
 using Handler = void (*)();
@@ -50,9 +53,17 @@ inline void* allocate_new(size_t bytes, std::align_val_t align) {
   void* p = liballoc::allocate_general({bytes, a, false, false});
   return LIBALLOC_LIKELY(p != nullptr) ? p : new_slow(bytes, a);
 }
+// [new.delete.single]: what the handler throws becomes a null pointer.
+LIBALLOC_COLD void* retry_nothrow(size_t bytes, size_t align) noexcept {
+  try {
+    return retry_with_handler(bytes, align);
+  } catch (...) {
+    return nullptr;
+  }
+}
 inline void* allocate_nothrow(size_t bytes, size_t align) noexcept {
   void* p = liballoc::allocate_general({bytes, align, false, false});
-  return LIBALLOC_LIKELY(p != nullptr) ? p : retry_with_handler(bytes, align);
+  return LIBALLOC_LIKELY(p != nullptr) ? p : retry_nothrow(bytes, align);
 }
 
 }  // namespace

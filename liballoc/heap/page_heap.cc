@@ -1,6 +1,8 @@
 // page_heap.cc - allocating and freeing spans: see page_heap.h. Growth is in page_heap_grow.cc, release in scavenger.cc.
 #include "liballoc/heap/page_heap.h"
 
+#include <new>
+
 #include "liballoc/base/bits.h"
 #include "liballoc/heap/heap_observer.h"
 #include "liballoc/os/os.h"
@@ -11,9 +13,9 @@ namespace liballoc {
 constinit HeapObserver g_heap_observer = {nullptr, nullptr};
 
 Span* PageHeap::new_span_locked(uintptr_t base, size_t pages) {
-  Span* s = spans_.allocate();
-  if (s == nullptr) return nullptr;
-  new (&s->special_lock) SpinLock(LockRank::kSpecials);
+  void* memory = spans_.allocate();
+  if (memory == nullptr) return nullptr;
+  Span* s = new (memory) Span();
   s->base = base;
   s->pages = pages;
   s->state.store(SpanState::kManual, std::memory_order_relaxed);

@@ -96,7 +96,7 @@ class PageHeap {
   ArenaMap& map_;
   SysStats& sys_;
   SpinLock lock_{LockRank::kPageHeap};
-  FixedAlloc<Span> spans_;
+  FixedAlloc<Span> spans_;  // constructed when taken
   FixedAlloc<FreeTreeNode> nodes_;
   FixedAllocBase bits_[5];  // 1, 2, 4, 8, 16 words each for alloc and mark bits
   ArenaHints hints_;

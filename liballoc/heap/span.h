@@ -32,34 +32,34 @@ enum class SpanState : uint8_t { kDead = 0, kInUse, kManual, kFree };
 enum class SpanPlace : uint8_t { kNowhere = 0, kPartial, kFull, kCached, kLarge, kPageCached };
 
 struct Span {
-  Span* next;
-  Span* prev;
-  uintptr_t base;
-  size_t pages;
-  uint64_t* alloc_bits;  // one block: alloc_bits, then mark_bits, bit_words each
-  uint64_t* mark_bits;
-  uint64_t alloc_cache;
-  uint32_t free_index;
-  uint32_t objects;      // slots; large: 1
-  uint32_t object_bytes; // slot size; large: 0
-  uint32_t magic;
-  uint32_t alloc_count;
-  uint32_t mark_count;
-  uint32_t bit_words;
-  uint32_t telemetry_record;  // in the segment's span table, 0 = none
-  std::atomic<SpanState> state;  // release on InUse: pairs with find_span()'s acquire, the fields above are set
-  SpanPlace place;
-  uint8_t size_class;
-  uint8_t cache_class;
-  bool noscan;
-  bool need_zero;   // memory may hold old contents
-  bool scavenged;   // Free: the OS has the pages back
-  uint64_t unused_since;  // ns, Free
-  ThreadState* owner;     // Cached, PageCached
-  FreeTreeNode* node;     // Free
-  Special* specials;      // sorted by slot; guarded by special_lock
-  SpinLock special_lock;
-  uint32_t all_spans_index;
+  Span* next = nullptr;
+  Span* prev = nullptr;
+  uintptr_t base = 0;
+  size_t pages = 0;
+  uint64_t* alloc_bits = nullptr;  // one block: alloc_bits, then mark_bits, bit_words each
+  uint64_t* mark_bits = nullptr;
+  uint64_t alloc_cache = 0;
+  uint32_t free_index = 0;
+  uint32_t objects = 0;      // slots; large: 1
+  uint32_t object_bytes = 0; // slot size; large: 0
+  uint32_t magic = 0;
+  uint32_t alloc_count = 0;
+  uint32_t mark_count = 0;
+  uint32_t bit_words = 0;
+  uint32_t telemetry_record = 0;  // in the segment's span table, 0 = none
+  std::atomic<SpanState> state{SpanState::kDead};  // release on InUse: pairs with find_span()'s acquire, the fields above are set
+  SpanPlace place = SpanPlace::kNowhere;
+  uint8_t size_class = 0;
+  uint8_t cache_class = 0;
+  bool noscan = false;
+  bool need_zero = false;   // memory may hold old contents
+  bool scavenged = false;   // Free: the OS has the pages back
+  uint64_t unused_since = 0;  // ns, Free
+  ThreadState* owner = nullptr;     // Cached, PageCached
+  FreeTreeNode* node = nullptr;     // Free
+  Special* specials = nullptr;      // sorted by slot; guarded by special_lock
+  SpinLock special_lock{LockRank::kSpecials};
+  uint32_t all_spans_index = 0;
 
   size_t bytes() const { return pages << kPageShift; }
   uintptr_t end() const { return base + bytes(); }
