@@ -25,7 +25,7 @@ class ExactnessTest(harness.IntegrationTest):
         health = reply.get("health", {})
         self.assertEqual(int(health.get("corruptRecords", 0)), 0)
         classes = reply["memstats"]["bySize"]
-        self.assertEqual(len(classes), 67)
+        self.assertEqual(len(classes), 67)  # large objects, then 66 sizes
         return [(int(c.get("objectBytes", 0)), int(c.get("mallocs", 0)) - int(c.get("frees", 0)),
                  int(c.get("liveBytes", 0))) for c in classes]
 
@@ -65,7 +65,7 @@ class ExactnessTest(harness.IntegrationTest):
         baseline = self.by_size(agent, talk.pid)
         sizes = [row[0] for row in baseline]
         self.assertEqual(sizes[1:], sorted(sizes[1:]))
-        self.assertEqual(sizes[67], 32768)
+        self.assertEqual(sizes[-1], 32768)
         for number in (1, 2, 3):
             talk.go_on()
             truth = self.rest(talk, number)
@@ -73,7 +73,7 @@ class ExactnessTest(harness.IntegrationTest):
             now = self.by_size(agent, talk.pid)
             objects, large_bytes = self.expect(truth, sizes)
             if number == 2:
-                self.assertGreater(sum(1 for n in objects if n), 15, "the program uses too few classes to show anything")
+                self.assertGreater(sum(1 for n in objects if n), 30, "the program uses too few classes to show anything")
             wrong = ["class %d (%d bytes): %d objects alive, the agent says %d more than at the baseline" %
                      (i, sizes[i], objects[i], now[i][1] - baseline[i][1])
                      for i in range(67) if now[i][1] - baseline[i][1] != objects[i]]

@@ -1,8 +1,10 @@
-// known_heap.cc - holds a known number of objects of a known size per function, then waits to be looked at.
+// known_heap.cc - holds a known number of objects of a known size per function, then waits to be
+// looked at.
 //
-// The objects are never touched and never freed but by churn(): what lives is a matter of counting. Must stay compiled so
-// that each function below keeps a frame of its own (see CMakeLists.txt).
-// Protocol: "held <function> <objects> <requested bytes each> <usable bytes each> <freed objects>" lines, then "rest 0".
+// The objects are never touched and never freed but by churn(): what lives is a matter of counting.
+// Must stay compiled so that each function below keeps a frame of its own (see CMakeLists.txt).
+// Protocol: "held <function> <objects> <requested bytes each> <usable bytes each> <freed objects>"
+// lines, then "rest 0".
 #include <malloc.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -29,23 +31,24 @@ void* take(size_t bytes) {
 void say(const char* function, uint64_t objects, size_t bytes, void* object, uint64_t freed) {
   char line[160];
   const int n = std::snprintf(line, sizeof line, "held %s %llu %zu %zu %llu\n", function,
-                              static_cast<unsigned long long>(objects), bytes, malloc_usable_size(object),
-                              static_cast<unsigned long long>(freed));
+                              static_cast<unsigned long long>(objects), bytes,
+                              malloc_usable_size(object), static_cast<unsigned long long>(freed));
   (void)!write(STDOUT_FILENO, line, static_cast<size_t>(n));
 }
 
 }  // namespace
 
 // Not in a namespace: their names are looked for in the profile. Each allocates in its own loop.
-#define HOLD(function, objects, bytes)                          \
-  extern "C" [[gnu::noinline, gnu::used]] void* function() {    \
-    void* last = nullptr;                                       \
+#define HOLD(function, objects, bytes)                           \
+  extern "C" [[gnu::noinline, gnu::used]] void* function() {     \
+    void* last = nullptr;                                        \
     for (uint64_t i = 0; i < (objects); ++i) last = take(bytes); \
-    sink = 0;                                                   \
-    return last;                                                \
+    sink = 0;                                                    \
+    return last;                                                 \
   }
 
-constexpr uint64_t kSmall = 4000000, kOdd = 300000, kMedium = 200000, kLarge = 600, kHuge = 5, kChurned = 100000;
+constexpr uint64_t kSmall = 4000000, kOdd = 300000, kMedium = 200000, kLarge = 600, kHuge = 5,
+                   kChurned = 100000;
 constexpr uint64_t kPerThread = 60000;
 constexpr int kThreads = 4;
 

@@ -1,8 +1,10 @@
-// truth.cc - allocates from many threads and says, at each rest point, exactly which objects of its own are alive.
+// truth.cc - allocates from many threads and says, at each rest point, exactly which objects of its
+// own are alive.
 //
-// Must never allocate for itself between two rest points: its tables are static, its output is write(2), and threads are
-// started once before the first rest point so that glibc has their stacks and thread descriptors cached.
-// Protocol: "live <usable bytes> <objects>" lines, then "rest <n>", then it waits for one byte on standard input.
+// Must never allocate for itself between two rest points: its tables are static, its output is
+// write(2), and threads are started once before the first rest point so that glibc has their stacks
+// and thread descriptors cached. Protocol: "live <usable bytes> <objects>" lines, then "rest <n>",
+// then it waits for one byte on standard input.
 #include <malloc.h>
 #include <pthread.h>
 #include <sys/wait.h>
@@ -17,9 +19,13 @@
 namespace {
 
 constexpr int kThreads = 6;
-constexpr size_t kSlots = 4000;  // per thread
-constexpr size_t kSizes[] = {0,    1,    7,    8,    9,     16,    17,    24,    33,    48,    100,    128,    500,
-                             1000, 1024, 1500, 4000, 8192, 20000, 32768, 32769, 50000, 131072, 1048576};
+constexpr size_t kSlots = 2000;  // per thread
+constexpr size_t kSizes[] = {0,     1,     7,     8,     9,     16,    17,     24,     33,
+                             48,    64,    90,    100,   128,   150,   200,    256,    300,
+                             450,   500,   700,   900,   1000,  1024,  1200,   1500,   2000,
+                             2600,  3000,  4000,  5000,  6000,  8192,  9000,   10000,  12000,
+                             16384, 20000, 27000, 32768, 32769, 50000, 131072, 1048576};
+constexpr size_t kLargeSizes = 4;  // the last ones
 constexpr size_t kSizeCount = std::size(kSizes);
 
 struct Slot {
@@ -55,7 +61,8 @@ void fill(const Slot& slot) {
 
 void check(const Slot& slot) {
   if (slot.size == 0) return;
-  if (slot.object[0] != pattern(slot) || slot.object[slot.size - 1] != pattern(slot)) fail("an object was overwritten");
+  if (slot.object[0] != pattern(slot) || slot.object[slot.size - 1] != pattern(slot))
+    fail("an object was overwritten");
 }
 
 void release(Slot* slot) {
@@ -69,7 +76,8 @@ void allocate(Slot* slot, size_t size, bool zeroed) {
   slot->size = size;
   slot->object = static_cast<unsigned char*>(zeroed ? std::calloc(1, size) : std::malloc(size));
   if (slot->object == nullptr) fail("out of memory");
-  if (zeroed && size > 0 && (slot->object[0] != 0 || slot->object[size - 1] != 0)) fail("calloc gave used memory");
+  if (zeroed && size > 0 && (slot->object[0] != 0 || slot->object[size - 1] != 0))
+    fail("calloc gave used memory");
   fill(*slot);
 }
 
@@ -83,14 +91,15 @@ void resize(Slot* slot, size_t size) {
   fill(*slot);
 }
 
-// Allocates, resizes and frees at random in its own slots; then frees and replaces objects of its neighbour's.
+// Allocates, resizes and frees at random in its own slots; then frees and replaces objects of its
+// neighbour's.
 void churn(int self, uint64_t seed) {
   uint64_t state = seed * 0x9e3779b97f4a7c15u + static_cast<uint64_t>(self) + 1;
   auto& own = slots[static_cast<size_t>(self)];
   for (int i = 0; i < 40000; ++i) {
     Slot& slot = own[next_random(&state) % kSlots];
     // Large sizes are rare, or the heap would be nothing but them.
-    const size_t pick = next_random(&state) % 64 == 0 ? kSizeCount : kSizeCount - 5;
+    const size_t pick = next_random(&state) % 64 == 0 ? kSizeCount : kSizeCount - kLargeSizes;
     const size_t size = kSizes[next_random(&state) % pick];
     if (slot.object == nullptr) {
       allocate(&slot, size, i % 5 == 0);
@@ -104,11 +113,12 @@ void churn(int self, uint64_t seed) {
   auto& other = slots[static_cast<size_t>((self + 1) % kThreads)];
   for (size_t i = 0; i < kSlots; i += 2) {
     release(&other[i]);
-    if (i % 6 == 0) allocate(&other[i], kSizes[i % (kSizeCount - 5)], false);
+    if (i % 6 == 0) allocate(&other[i], kSizes[i % (kSizeCount - kLargeSizes)], false);
   }
 }
 
-void release_all(int self) {  // everything of the neighbour: each free is one of another thread's object
+void release_all(
+    int self) {  // everything of the neighbour: each free is one of another thread's object
   for (Slot& slot : slots[static_cast<size_t>((self + 2) % kThreads)]) release(&slot);
 }
 
@@ -173,7 +183,8 @@ void run(Phase next, int rest_number) {
   std::array<pthread_t, kThreads> threads;
   for (int i = 0; i < kThreads; ++i) {
     void* argument = reinterpret_cast<void*>(static_cast<intptr_t>(i));
-    if (pthread_create(&threads[static_cast<size_t>(i)], &attributes, thread_main, argument) != 0) fail("no thread");
+    if (pthread_create(&threads[static_cast<size_t>(i)], &attributes, thread_main, argument) != 0)
+      fail("no thread");
   }
   if (next == Phase::kLiveThroughRest) {
     pthread_barrier_wait(&rest);
@@ -204,8 +215,8 @@ void fork_and_churn() {
 int main() {
   pthread_barrier_init(&barrier, nullptr, kThreads);
   pthread_barrier_init(&rest, nullptr, kThreads + 1);
-  run(Phase::kWarmUp, 0);           // nothing alive: the baseline
-  run(Phase::kExitBeforeRest, 1);   // objects of threads that have ended
+  run(Phase::kWarmUp, 0);          // nothing alive: the baseline
+  run(Phase::kExitBeforeRest, 1);  // objects of threads that have ended
   fork_and_churn();
   run(Phase::kLiveThroughRest, 2);  // objects, and full caches, of threads that live
   run(Phase::kFreeAll, 3);          // everything freed by another thread than it was allocated by

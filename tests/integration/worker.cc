@@ -1,5 +1,6 @@
-// worker.cc - an ordinary program: threads, C++ containers, a forked child, exit code 7 and always the same output.
-// Must never look at the environment or at the allocator: the tests compare it with and without liballoc.
+// worker.cc - an ordinary program: threads, C++ containers, a forked child, exit code 7 and always
+// the same output. Must never look at the environment or at the allocator: the tests compare it
+// with and without liballoc.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,9 +42,11 @@ uint64_t work(unsigned seed) {
 int main() {
   std::vector<uint64_t> results(4);
   std::vector<std::thread> threads;
-  for (unsigned i = 0; i < results.size(); ++i) threads.emplace_back([&results, i] { results[i] = work(i); });
+  for (unsigned i = 0; i < results.size(); ++i)
+    threads.emplace_back([&results, i] { results[i] = work(i); });
   for (std::thread& thread : threads) thread.join();
-  for (const uint64_t result : results) std::printf("thread %016llx\n", static_cast<unsigned long long>(result));
+  for (const uint64_t result : results)
+    std::printf("thread %016llx\n", static_cast<unsigned long long>(result));
   std::fflush(stdout);
   const pid_t child = fork();
   if (child == 0) {
