@@ -80,7 +80,11 @@ TEST(ModuleFinderTest, MainProgramHasNoPathAndItsBuildId) {
 }
 
 TEST(ModuleFinderTest, CLibraryIsFoundWithPathAndBuildId) {
-  const auto pc = reinterpret_cast<uintptr_t>(dlsym(RTLD_DEFAULT, "qsort"));
+  // By handle: a sanitizer has a qsort of its own in the program.
+  void* const libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
+  ASSERT_NE(libc, nullptr);
+  const auto pc = reinterpret_cast<uintptr_t>(dlsym(libc, "qsort"));
+  dlclose(libc);
   FoundModule module{};
   ASSERT_TRUE(find_module(pc, &module));
   expect_as_mapped(pc, module);
