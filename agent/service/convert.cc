@@ -161,6 +161,7 @@ void to_proto(const ReadHealth& health, pb::ReadHealth* out) {
   out->set_dropped_records(health.dropped_records);
   out->set_ring_events(health.ring_events);
   out->set_ring_missed(health.ring_missed);
+  out->set_ring_corrupt(health.ring_corrupt);
   out->set_growth_failures(health.growth_failures);
 }
 

@@ -92,7 +92,7 @@ TEST(ConvertTest, EveryFieldOfReadHealthArrivesOnce) {
   to_proto(health, &message);
   std::multiset<uint64_t> values;
   collect(message, &values);
-  EXPECT_EQ(values, (std::multiset<uint64_t>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(values, (std::multiset<uint64_t>{1, 2, 3, 4, 5, 6, 7}));
 }
 
 TEST(ConvertTest, AProcessIsDescribedInFull) {
