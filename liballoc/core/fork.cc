@@ -24,13 +24,13 @@ namespace {
 constinit SpinLock g_fork_lock{LockRank::kFork};  // one fork at a time; guards the rest
 constinit bool g_prepared = false;                // between prepare and parent or child
 constinit uint32_t g_parent_pid = 0;              // set by prepare
-constinit LiveTotals g_inherited;                 // set by prepare
+constinit LiveTotals g_inherited = {};               // set by prepare
 constinit uint64_t* g_mark = nullptr;  // in a page that the kernel wipes in a child: 0 there; set once at start
 
 void unlock_all(bool in_child) {
   if (in_child) {
-    g_segment.forget_after_fork();
     reset_lock_ranks_after_fork();
+    g_segment.forget_after_fork();
   } else {
     g_segment.unlock_after_fork();
   }
@@ -65,6 +65,8 @@ void in_child() {
 }
 
 }  // namespace
+
+SpinLock& fork_lock() { return g_fork_lock; }
 
 void fork_install() {
   pthread_atfork(prepare, in_parent, in_child);

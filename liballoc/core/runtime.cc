@@ -81,7 +81,9 @@ void runtime_create_segment(uint64_t forked_from) {
   config.sample_period = g_config.sample_rate;
   config.forked_from = forked_from;
   config.find_module = find_module;
+  fork_lock().lock();
   const SegmentStatus status = g_segment.create(config, kAbiClasses.data());
+  fork_lock().unlock();
   if (status != SegmentStatus::kOk) {
     set_sample_period(0);
     if (g_config.verbose) {

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -40,8 +39,6 @@ TEST(EmergencyTest, LargeRequestsGetAChunkOfTheirOwn) {
 
 TEST(EmergencyTest, ThreadsNeverShareABlock) {
   std::vector<std::thread> threads;
-  std::mutex lock;
-  std::vector<char*> all;
   for (int t = 0; t < 4; t++) {
     threads.emplace_back([&, t] {
       std::vector<char*> mine;
