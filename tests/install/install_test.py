@@ -122,5 +122,6 @@ if __name__ == "__main__":
     arguments.add_argument("--with-agent", action="store_true")
     arguments.add_argument("test", help="name of the test function")
     OPTIONS = arguments.parse_args()
-    result = unittest.TextTestRunner(verbosity=2).run(InstallTest(OPTIONS.test))
+    suite = unittest.TestSuite([InstallTest(OPTIONS.test)])  # a suite, so that setUpClass runs
+    result = unittest.TextTestRunner(verbosity=2).run(suite)
     raise SystemExit(0 if result.wasSuccessful() else 1)

@@ -1,5 +1,5 @@
-// consumer.cc - a program of a user: proves that its malloc and operator new are liballoc's, then says so.
-// Must never name anything private: it includes what is installed and nothing else.
+// consumer.cc - a program of a user: proves that its malloc and operator new are liballoc's, then
+// says so. Must never name anything private: it includes what is installed and nothing else.
 #include <malloc.h>
 
 #include <cstdio>
@@ -16,6 +16,7 @@ int main() {
   void* object = std::malloc(33);
   const size_t usable = malloc_usable_size(object);
   std::free(object);
-  std::printf("abi %d.%d, %zu words, usable %zu\n", LIBALLOC_ABI_MAJOR, LIBALLOC_ABI_MINOR, words.size(), usable);
+  std::printf("abi %d.%d, %zu words, usable %zu\n", LIBALLOC_ABI_MAJOR, LIBALLOC_ABI_MINOR,
+              words.size(), usable);
   return usable == 48 ? 0 : 1;
 }
