@@ -20,6 +20,7 @@ struct Thread {
   int64_t next_sample;  // bytes to go for large objects; small ones count down per class
   uint32_t tid;
   bool in_slow;         // inside a slow path: a nested call comes from a signal handler
+  uint64_t slow_ns;     // time of the current slow path, read once by the first who asks; 0 = not yet
   bool pages_changed;   // the page heap moved since memstats were published
   Thread* next;         // registry or pool
   Thread* prev;

@@ -1,0 +1,54 @@
+// slow_path.h - the bracket around everything the library does beyond a hit. Must never be entered with a lock of ours held.
+#pragma once
+
+#include "liballoc/core/fork.h"
+#include "liballoc/core/runtime.h"
+#include "liballoc/core/telemetry_bridge.h"
+#include "liballoc/core/thread.h"
+#include "liballoc/os/os.h"
+
+namespace liballoc {
+
+// Brackets every slow path: finds the thread's record, notices a new process, refuses re-entry, and catches up on telemetry
+// at the end, when no lock is held.
+class SlowPath {
+ public:
+  SlowPath() : thread_(t_thread) {
+    if (LIBALLOC_UNLIKELY(thread_ == nullptr)) {
+      thread_ = thread_attach();
+      if (thread_ == nullptr) return;
+    } else if (LIBALLOC_UNLIKELY(thread_->heap.cache->state == nullptr)) {
+      fork_become_child();
+    } else if (LIBALLOC_UNLIKELY(thread_->in_slow)) {
+      thread_ = nullptr;
+      reentered_ = true;
+      return;
+    }
+    thread_->slow_ns = 0;
+    thread_->in_slow = true;
+    if (LIBALLOC_UNLIKELY(runtime_segment_wanted())) runtime_create_segment(fork_parent_pid());
+    if (LIBALLOC_UNLIKELY(thread_->block == thread_->private_block)) thread_join_segment(thread_);
+  }
+  ~SlowPath() {
+    if (thread_ == nullptr) return;
+    if (thread_->pages_changed) {
+      thread_->pages_changed = false;
+      store_relaxed(&thread_->block->cached_bytes, thread_cache_bytes(thread_->heap));
+      bridge_publish_memstats();
+      g_heap.pages().scavenge_tick(monotonic_ns());
+    }
+    thread_->in_slow = false;
+    if (LIBALLOC_UNLIKELY(thread_exited())) thread_detach();
+  }
+  SlowPath(const SlowPath&) = delete;
+  SlowPath& operator=(const SlowPath&) = delete;
+
+  Thread* thread() { return thread_; }  // null: reentered, or no memory for a record
+  bool reentered() const { return reentered_; }
+
+ private:
+  Thread* thread_;
+  bool reentered_ = false;
+};
+
+}  // namespace liballoc
