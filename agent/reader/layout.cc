@@ -133,9 +133,8 @@ ReadResult<void> check_overlap(std::vector<Range> ranges) {
   return {};
 }
 
-}  // namespace
-
-ReadResult<Layout> read_layout(const ByteSource& source) {
+// One fetch of header and directory, checked.
+ReadResult<Layout> fetch_layout(const ByteSource& source) {
   const auto file_bytes = source.size();
   if (!file_bytes) return failure(file_bytes.error());
   Layout layout;
@@ -182,6 +181,20 @@ ReadResult<Layout> read_layout(const ByteSource& source) {
                                            number(section.records) + " records, at least " +
                                            number(rule.min_count));
     }
+  }
+  return layout;
+}
+
+}  // namespace
+
+ReadResult<Layout> read_layout(const ByteSource& source) {
+  // The copy of the header may hold the directory_count of an extent that was added in that instant
+  // and the valid_bytes from before. The writer stores valid_bytes first, so the next fetch finds
+  // both, unless yet another extent came: bounded, for a segment that is wrong and stays so.
+  auto layout = fetch_layout(source);
+  for (int fetch = 1; fetch < limits::kLayoutFetches; ++fetch) {
+    if (layout || layout.error().reason != Reject::kBadOffset) break;
+    layout = fetch_layout(source);
   }
   return layout;
 }

@@ -37,6 +37,8 @@ struct Layout {
   const Section& section(liballoc_abi_kind kind) const { return sections[kind]; }
 };
 
+// Fetches again, a bounded number of times, where an extent seems to end behind valid_bytes: the
+// writer may be adding it.
 ReadResult<Layout> read_layout(const ByteSource& source);
 
 }  // namespace liballoc::agent

@@ -52,6 +52,10 @@ inline constexpr int kTornRetries = 16;
 // not minutes.
 inline constexpr int kTornRetryBudget = 4096;
 
+// Fetches of header and directory while an extent seems to end behind valid_bytes: one more than
+// the extents that can be added meanwhile, and a fetch takes a few microseconds.
+inline constexpr int kLayoutFetches = 8;
+
 // Ring events taken by one drain; the rest waits for the next, so that no single process holds the
 // collector up.
 inline constexpr uint64_t kMaxEventsPerDrain = 1u << 16;

@@ -37,9 +37,6 @@ std::vector<T> take(Table<T>&& table, ReadHealth& health) {
 
 ReadResult<Layout> SegmentReader::load_layout(const ByteSource& source) const {
   auto layout = read_layout(source);
-  // The header is copied while the writer may be adding an extent; once more tells that from
-  // corruption.
-  if (!layout && layout.error().reason != Reject::kIncomplete) layout = read_layout(source);
   if (!layout) return layout;
   const liballoc_abi_header& header = layout->header;
   if (header.pid != name_.pid || header.start_ticks != name_.start_ticks) {
