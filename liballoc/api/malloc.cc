@@ -22,11 +22,13 @@ LIBALLOC_COLD void* fail(int error) {
 
 inline void* or_enomem(void* p) { return LIBALLOC_LIKELY(p != nullptr) ? p : fail(ENOMEM); }
 
+LIBALLOC_NOINLINE void* malloc_slow(size_t bytes) { return or_enomem(liballoc::allocate_plain_slow(bytes)); }
+
 }  // namespace
 
 extern "C" {
 
-LIBALLOC_EXPORT void* malloc(size_t bytes) { return or_enomem(liballoc::allocate(bytes)); }
+LIBALLOC_EXPORT void* malloc(size_t bytes) { return liballoc::allocate_or<malloc_slow>(bytes); }
 
 LIBALLOC_EXPORT void free(void* p) { liballoc::release(p); }
 

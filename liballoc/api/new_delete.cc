@@ -44,10 +44,11 @@ LIBALLOC_COLD void* new_slow(size_t bytes, size_t align) {
   liballoc::fatal(line);
 }
 
-inline void* allocate_new(size_t bytes) {
-  void* p = liballoc::allocate(bytes);
+LIBALLOC_NOINLINE void* plain_new_slow(size_t bytes) {
+  void* p = liballoc::allocate_plain_slow(bytes);
   return LIBALLOC_LIKELY(p != nullptr) ? p : new_slow(bytes, 8);
 }
+inline void* allocate_new(size_t bytes) { return liballoc::allocate_or<plain_new_slow>(bytes); }
 inline void* allocate_new(size_t bytes, std::align_val_t align) {
   const size_t a = static_cast<size_t>(align);
   void* p = liballoc::allocate_general({bytes, a, false, false});

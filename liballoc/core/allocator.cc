@@ -139,14 +139,15 @@ void* allocate_sampled(unsigned cache_cls, size_t bytes) {
   return p;
 }
 
+void* allocate_plain_slow(size_t bytes) { return allocate_slow({bytes, 8, false, false}); }
+
 void* allocate_general(const AllocationRequest& request) {
   if (!request.noscan && request.align <= kPageBytes) {
-    const unsigned cls = class_for(request.bytes, request.align);
-    if (cls != 0) {
-      if (void* p = pop_or_null(cls, request.bytes)) {
-        if (request.zero) memset(p, 0, request.bytes);
-        return p;
-      }
+    // A size that the class serves whatever the alignment: then the plain path does.
+    if (const unsigned cls = class_for(request.bytes, request.align)) {
+      void* p = allocate_or<allocate_plain_slow>(request.align <= 8 ? request.bytes : kClasses[cls].bytes);
+      if (p != nullptr && request.zero) memset(p, 0, request.bytes);
+      return p;
     }
   }
   return allocate_slow(request);
@@ -178,7 +179,7 @@ void release_slow(void* p) {
 size_t usable_size(const void* p) {
   if (p == nullptr) return 0;
   const uintptr_t address = reinterpret_cast<uintptr_t>(p);
-  const unsigned cls = g_heap.map().class_of(address);
+  const unsigned cls = class_of_page(p);
   if (LIBALLOC_LIKELY(cls != 0)) return kClasses[size_class_of(cls)].bytes;
   if (Span* span = g_heap.map().find_in_use(address)) return span->size_class == 0 ? span->bytes() : span->object_bytes;
   if (in_emergency(p)) return emergency_usable(p);

@@ -30,39 +30,52 @@ LIBALLOC_NOINLINE void release_slow(void* p);
 // Bytes the program may use at p. 0 for null; ends the process for a pointer that is not ours.
 size_t usable_size(const void* p);
 
-LIBALLOC_INLINE void* pop_or_null(unsigned cache_cls, size_t bytes) {
+// A hit, or what `Slow` makes of the request.
+template <void* (*Slow)(size_t bytes)>
+[[nodiscard]] LIBALLOC_INLINE void* allocate_or(size_t bytes) {
+  unsigned cls = 0;
+  if (LIBALLOC_LIKELY(bytes <= size_class_detail::kSmallStepLimit)) {
+    cls = kClassOf8[(bytes + 7) >> 3];
+  } else if (LIBALLOC_LIKELY(bytes <= kMaxSmallBytes)) {
+    cls = size_to_class(bytes);
+  } else {
+    return Slow(bytes);
+  }
   ThreadCache* cache = t_cache;
-  Bin& bin = cache->bins[cache_cls];
+  Bin& bin = cache->bins[cls];
   void** top = bin.top;
-  if (LIBALLOC_UNLIKELY(top == bin.base)) return nullptr;
-  if (LIBALLOC_UNLIKELY(count_malloc(cache->counters->classes[cache_cls]))) return allocate_sampled(cache_cls, bytes);
-  void* p = *--top;
-  bin.top = top;
-  return p;
+  if (LIBALLOC_UNLIKELY(top == bin.base)) return Slow(bytes);
+  if (LIBALLOC_UNLIKELY(count_malloc(cache->counters->classes[cls]))) return allocate_sampled(cls, bytes);
+  bin.top = top - 1;
+  return top[-1];
 }
 
-[[nodiscard]] LIBALLOC_INLINE void* allocate(size_t bytes) {
-  if (LIBALLOC_LIKELY(bytes <= kMaxSmallBytes)) {
-    void* p = pop_or_null(size_to_class(bytes), bytes);
-    if (LIBALLOC_LIKELY(p != nullptr)) return p;
-  }
-  return allocate_slow({bytes, 8, false, false});
+// As allocate_slow() for a plain request.
+[[nodiscard]] LIBALLOC_NOINLINE void* allocate_plain_slow(size_t bytes);
+
+[[nodiscard]] LIBALLOC_INLINE void* allocate(size_t bytes) { return allocate_or<allocate_plain_slow>(bytes); }
+
+// What ArenaMap::class_of() says, of the process's own map.
+LIBALLOC_INLINE unsigned class_of_page(const void* p) {
+  const uintptr_t address = reinterpret_cast<uintptr_t>(p);
+  const size_t i = address >> kArenaShift;
+  if (LIBALLOC_UNLIKELY(i >= kUserArenas)) return 0;
+  // Acquire: pairs with the release in ArenaMap::set().
+  const HeapArena* arena = g_arena_table[kFirstUserArena + i].load(std::memory_order_acquire);
+  if (LIBALLOC_UNLIKELY(arena == nullptr)) return 0;
+  return arena->page_class[ArenaMap::page_in_arena(address)].load(std::memory_order_relaxed);
 }
 
 LIBALLOC_INLINE void release(void* p) {
-  const unsigned cls = g_heap.map().class_of(reinterpret_cast<uintptr_t>(p));
-  if (LIBALLOC_LIKELY(cls != 0)) {
-    ThreadCache* cache = t_cache;
-    Bin& bin = cache->bins[cls];
-    void** top = bin.top;
-    if (LIBALLOC_LIKELY(top != bin.limit)) {
-      *top = p;
-      bin.top = top + 1;
-      count_free(cache->counters->classes[cls]);
-      return;
-    }
-  }
-  release_slow(p);
+  const unsigned cls = class_of_page(p);
+  if (LIBALLOC_UNLIKELY(cls == 0)) return release_slow(p);
+  ThreadCache* cache = t_cache;
+  Bin& bin = cache->bins[cls];
+  void** top = bin.top;
+  if (LIBALLOC_UNLIKELY(top == bin.limit)) return release_slow(p);
+  *top = p;
+  bin.top = top + 1;
+  count_free(cache->counters->classes[cls]);
 }
 
 }  // namespace liballoc

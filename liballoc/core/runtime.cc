@@ -18,6 +18,7 @@
 namespace liballoc {
 
 constinit Heap g_heap;
+constinit ArenaMap::Entry g_arena_table[kArenaEntries] = {};
 constinit Segment g_segment;
 constinit Config g_config;
 
@@ -61,7 +62,7 @@ void say(const char* line) {
 
 bool runtime_start_heap() {
   if (g_heap_started) return true;
-  if (!g_heap.init(LIBALLOC_TSAN ? 0 : kArenaHintCount)) return false;
+  if (!g_heap.init(LIBALLOC_TSAN ? 0 : kArenaHintCount, g_arena_table)) return false;
   bridge_install();
   report_install();
   fork_install();

@@ -8,6 +8,8 @@
 namespace liballoc {
 
 extern constinit Heap g_heap;
+// The arena map's entries, at a fixed address so that free() needs no pointer to them. 32 MiB of .bss, backed where touched.
+extern constinit ArenaMap::Entry g_arena_table[kArenaEntries];
 extern constinit Segment g_segment;
 extern constinit Config g_config;
 

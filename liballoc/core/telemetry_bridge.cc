@@ -56,6 +56,13 @@ void write_record(const Span* s, uint64_t now) {
   g_segment.write_span(s->telemetry_record, record);
 }
 
+// One clock reading serves all events of a slow path: it is shorter than the clock's cost matters.
+uint64_t event_time(Thread* thread) {
+  if (thread == nullptr || !thread->in_slow) return monotonic_ns();
+  if (thread->slow_ns == 0) thread->slow_ns = monotonic_ns();
+  return thread->slow_ns;
+}
+
 uint32_t event_kind(SpanEvent event) {
   switch (event) {
     case SpanEvent::kAlloc: return LIBALLOC_EVENT_SPAN_ALLOC;
@@ -67,6 +74,7 @@ uint32_t event_kind(SpanEvent event) {
     case SpanEvent::kMerge: return LIBALLOC_EVENT_SPAN_MERGE;
     case SpanEvent::kScavenge: return LIBALLOC_EVENT_SPAN_SCAVENGE;
     case SpanEvent::kReuse: return LIBALLOC_EVENT_SPAN_REUSE;
+    case SpanEvent::kFiled:
     case SpanEvent::kCreate:
     case SpanEvent::kDestroy:
     case SpanEvent::kTaken: break;
@@ -95,8 +103,9 @@ void on_span(Span* s, SpanEvent event, uint64_t detail) {
     g_segment.set_span_allocated(s->telemetry_record, s->alloc_count);
     return;
   }
-  const uint64_t now = monotonic_ns();
+  const uint64_t now = event_time(thread);
   write_record(s, now);
+  if (event == SpanEvent::kFiled) return;
   const uint8_t flags = s->scavenged ? LIBALLOC_SPAN_FLAG_SCAVENGED : 0;
   g_segment.emit(event_kind(event), thread != nullptr ? thread->tid : 0, now, s->base, s->pages, s->telemetry_record,
                  s->size_class | uint64_t{flags} << 8, detail);

@@ -5,17 +5,20 @@
 
 namespace liballoc {
 
-bool ArenaMap::init(RelaxedCounter& stat) {
-  // Mapped whole, backed where touched: one system page of entries spans 32 GiB of heap.
+bool ArenaMap::init(RelaxedCounter& stat, Entry* storage) {
+  // Backed where touched: one system page of entries spans 32 GiB of heap.
   const size_t bytes = kArenaEntries * sizeof(Entry);
-  void* p = sys_reserve(nullptr, bytes);
-  if (p == nullptr) return false;
-  if (!sys_map(p, bytes)) {
-    sys_free(p, bytes, MemState::kReserved);
-    return false;
+  if (storage == nullptr) {
+    void* p = sys_reserve(nullptr, bytes);
+    if (p == nullptr) return false;
+    if (!sys_map(p, bytes)) {
+      sys_free(p, bytes, MemState::kReserved);
+      return false;
+    }
+    storage = static_cast<Entry*>(p);
   }
   stat.add(system_page_bytes());
-  entries_.store(static_cast<Entry*>(p), std::memory_order_release);  // pairs with arena_of()
+  entries_.store(storage, std::memory_order_release);  // pairs with arena_of()
   return true;
 }
 

@@ -29,12 +29,16 @@ static_assert(kArenaL1Bits + kArenaL2Bits + kArenaShift == kHeapAddressBits);
 constexpr size_t arena_index(uintptr_t address) { return (address + kArenaBaseOffset) >> kArenaShift; }
 constexpr uintptr_t arena_base(size_t index) { return (uintptr_t{index} << kArenaShift) - kArenaBaseOffset; }
 
+// Arenas that a user-space address can lie in: the entries from here on are the only ones ever set.
+inline constexpr size_t kFirstUserArena = kArenaBaseOffset >> kArenaShift;
+inline constexpr size_t kUserArenas = kArenaEntries - kFirstUserArena;
+
 class ArenaMap {
  public:
   using Entry = std::atomic<HeapArena*>;
 
-  // Reserves the entries. False when the OS refuses.
-  [[nodiscard]] bool init(RelaxedCounter& stat);
+  // Uses `storage` (kArenaEntries zero entries that are never freed), or reserves its own. False when the OS refuses.
+  [[nodiscard]] bool init(RelaxedCounter& stat, Entry* storage = nullptr);
   bool initialised() const { return entries_.load(std::memory_order_relaxed) != nullptr; }
 
   // Null when no arena is there. Acquire: pairs with the release in set(); the arena's tables are zeroed.

@@ -85,38 +85,24 @@ uint32_t CentralList::free_slots(void* const* slots, uint32_t n, BadFree* bad) {
   uint32_t i = 0;
   {
     LockHolder hold(lock_);
-    for (; i < n; i++) {
-      const uintptr_t p = reinterpret_cast<uintptr_t>(slots[i]);
-      Span* span = heap_->map().find_in_use(p);
+    while (i < n && *bad == BadFree::kNone) {
+      Span* span = heap_->map().find_in_use(reinterpret_cast<uintptr_t>(slots[i]));
       if (span == nullptr || span->cache_class != cache_class_ || span->object_bytes == 0) {
         *bad = BadFree::kNotAllocated;
         break;
       }
-      const uint32_t slot = span->slot_of(p);
-      if (span->slot_address(slot) != p || slot >= span->objects) {
-        *bad = BadFree::kInterior;
-        break;
-      }
-      if (span->test_mark(slot)) {
-        *bad = BadFree::kDoubleFree;
-        break;
-      }
-      // A cached span's window moves under its owner; a slot that was never handed out shows only when nobody owns it.
-      if (span->place != SpanPlace::kCached && !span->slot_taken(slot)) {
-        *bad = BadFree::kDoubleFree;
-        break;
-      }
-      span->set_mark(slot);
+      // Neighbours in a bin are often neighbours in memory: a span is looked up once per run of its slots.
+      i += span->mark_run(slots + i, n - i, bad);
       if (span->place == SpanPlace::kCached) continue;
       if (span->mark_count == span->alloc_count) {
         if (release_locked(span)) {
           span->next = empty;
           empty = span;
         }
-      } else if (span->place == SpanPlace::kFull) {
+      } else if (span->place == SpanPlace::kFull && span->mark_count != 0) {
         unfile_locked(span);
         file_locked(span, SpanPlace::kPartial);
-        observe_span(span, SpanEvent::kTaken, span->alloc_count);
+        observe_span(span, SpanEvent::kFiled, 0);
       }
     }
   }

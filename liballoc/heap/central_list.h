@@ -17,9 +17,6 @@
 
 namespace liballoc {
 
-// Why a pointer handed to free() was refused.
-enum class BadFree : uint8_t { kNone = 0, kForeign, kNotAllocated, kInterior, kDoubleFree };
-
 class alignas(kCacheLineBytes) CentralList {
  public:
   constexpr CentralList() = default;

@@ -14,8 +14,9 @@ class Heap {
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
 
-  [[nodiscard]] bool init(unsigned hint_count = kArenaHintCount) {
-    if (!pages_.init(hint_count)) return false;
+  // `arena_table`: see ArenaMap::init().
+  [[nodiscard]] bool init(unsigned hint_count = kArenaHintCount, ArenaMap::Entry* arena_table = nullptr) {
+    if (!pages_.init(hint_count, arena_table)) return false;
     for (unsigned c = 0; c < kCacheClasses; c++) central_[c].init(c, &pages_);
     return true;
   }

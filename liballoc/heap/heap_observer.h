@@ -21,6 +21,7 @@ enum class SpanEvent : uint8_t {
   kReuse,     // released pages come into use; detail: bytes
   kCreate,    // a span record comes into being (free, by growth or split)
   kDestroy,   // a span record ceases to be (merged away)
+  kFiled,     // moved from one list to another; no event, the table shows where it is
   kTaken,     // alloc_count changed by a refill; no event of its own, only the table moves
 };
 

@@ -47,7 +47,7 @@ class PageHeap {
         hints_(sys.mspan), free_(nodes_, 0x9e3779b9u), scavenged_(nodes_, 0x7f4a7c15u) {}
 
   // Call once, before the first allocate(). False when the OS refuses.
-  [[nodiscard]] bool init(unsigned hint_count = kArenaHintCount);
+  [[nodiscard]] bool init(unsigned hint_count = kArenaHintCount, ArenaMap::Entry* arena_table = nullptr);
 
   // A span in use, its class bytes not yet set. cache_cls with size class 0 = large. `align_pages` a power of two.
   // need_zero says whether the memory may hold old contents. Null when the OS refuses.

@@ -13,9 +13,9 @@ namespace {
 constexpr size_t kMetadataReserve = 4096 * align_up(sizeof(HeapArena), 4096);
 }  // namespace
 
-bool PageHeap::init(unsigned hint_count) {
+bool PageHeap::init(unsigned hint_count, ArenaMap::Entry* arena_table) {
   LockHolder hold(lock_);
-  if (!map_.init(sys_.gc)) return false;
+  if (!map_.init(sys_.gc, arena_table)) return false;
   hints_.init(hint_count);
   // Refused under a small RLIMIT_AS: arenas then get their metadata one by one.
   static_cast<void>(arena_metadata_.init(kMetadataReserve));

@@ -54,20 +54,75 @@ void* Span::next_free() {
   return reinterpret_cast<void*>(slot_address(index));
 }
 
-uint32_t Span::take(void** out, uint32_t n) {
+uint32_t Span::take(void** end, uint32_t n) {
   uint32_t taken = 0;
   while (taken < n) {
-    void* p = next_free_fast();
-    if (p == nullptr) p = next_free();
-    if (p == nullptr) break;
-    out[taken++] = p;
+    // The rest of the window: free_index is inside it, or alloc_cache is empty.
+    uint64_t window = alloc_cache;
+    uint32_t at = free_index;
+    uintptr_t address = slot_address(at);
+    while (window != 0 && taken < n) {
+      const unsigned skip = static_cast<unsigned>(std::countr_zero(window));
+      if (at + skip >= objects) {  // bits behind the last slot
+        window = 0;
+        at = objects;
+        break;
+      }
+      address += size_t{skip} * object_bytes;
+      end[-static_cast<ptrdiff_t>(++taken)] = reinterpret_cast<void*>(address);
+      address += object_bytes;
+      at += skip + 1;
+      window = window >> skip >> 1;
+    }
+    alloc_cache = window;
+    free_index = at;
+    if (taken == n) break;
+    // On to the next window that has a free slot.
+    uint32_t word = (at + 63) / 64;
+    while (word * 64 < objects && alloc_bits[word] == ~uint64_t{0}) word++;
+    if (word * 64 >= objects) {
+      free_index = objects;
+      alloc_cache = 0;
+      break;
+    }
+    free_index = word * 64;
+    refill_alloc_cache(word);
   }
+  // A window that was used up to its end must be the next one's for next_free_fast().
+  if (free_index % 64 == 0 && free_index < objects) refill_alloc_cache(free_index / 64);
+  alloc_count += taken;
   return taken;
 }
 
 bool Span::slot_taken(uint32_t slot) const {
   if ((alloc_bits[slot / 64] >> (slot % 64)) & 1) return true;
   return slot < free_index;  // every slot before free_index was taken, or passed because it was
+}
+
+uint32_t Span::mark_run(void* const* slots, uint32_t n, BadFree* bad) {
+  const uintptr_t begin = base, span_bytes = bytes();
+  const uint32_t each = object_bytes, factor = magic;
+  // A cached span's window moves under its owner; a slot that was never handed out shows only when nobody owns it.
+  const bool cached = place == SpanPlace::kCached;
+  uint64_t* const marks = mark_bits;
+  uint32_t i = 0;
+  for (; i < n; i++) {
+    const uintptr_t offset = reinterpret_cast<uintptr_t>(slots[i]) - begin;
+    if (offset >= span_bytes) break;
+    const uint32_t slot = slot_index(static_cast<uint32_t>(offset), factor);
+    if (LIBALLOC_UNLIKELY(size_t{slot} * each != offset || slot >= objects)) {
+      *bad = BadFree::kInterior;
+      break;
+    }
+    const uint64_t bit = uint64_t{1} << (slot % 64), word = marks[slot / 64];
+    if (LIBALLOC_UNLIKELY((word & bit) != 0 || (!cached && !slot_taken(slot)))) {
+      *bad = BadFree::kDoubleFree;
+      break;
+    }
+    marks[slot / 64] = word | bit;
+  }
+  mark_count += i;
+  return i;
 }
 
 uint32_t Span::sweep() {

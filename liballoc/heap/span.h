@@ -31,6 +31,9 @@ enum class SpanState : uint8_t { kDead = 0, kInUse, kManual, kFree };
 // Where an in-use span is; only meaningful in state kInUse.
 enum class SpanPlace : uint8_t { kNowhere = 0, kPartial, kFull, kCached, kLarge, kPageCached };
 
+// Why a pointer handed to free() was refused.
+enum class BadFree : uint8_t { kNone = 0, kForeign, kNotAllocated, kInterior, kDoubleFree };
+
 struct Span {
   Span* next = nullptr;
   Span* prev = nullptr;
@@ -87,10 +90,14 @@ struct Span {
   }
   // The same across windows; null when the span has no further free slot.
   void* next_free();
-  // Up to n free slots into out, ascending. Returns how many.
-  uint32_t take(void** out, uint32_t n);
+  // Up to n free slots in ascending order, the first into end[-1], the next into end[-2] and so on: a stack that hands them
+  // out ascending. Returns how many.
+  uint32_t take(void** end, uint32_t n);
 
   void init_small(unsigned cache_cls, uint64_t* bits, uint32_t words);
+  // Marks the leading slots that lie in this span, stopping at the first that does not or that cannot be freed (*bad then says
+  // why). Returns how many it marked. Caller: central lock.
+  uint32_t mark_run(void* const* slots, uint32_t n, BadFree* bad);
   // Folds the marks in and restarts the window. Returns how many slots it found free. Caller: central lock, span not cached by
   // another thread.
   uint32_t sweep();

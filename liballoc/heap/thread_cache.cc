@@ -20,6 +20,15 @@ consteval std::array<uint32_t, kCacheClasses + 1> make_slot_offsets() {
 constexpr auto kSlotOffset = make_slot_offsets();
 constexpr uint32_t kFirstFill = 8, kFirstLimit = 16;
 
+// Keeps the sum over bins as of their last slow path, without walking them.
+void note_cached(ThreadState& state, unsigned cache_cls) {
+  const Bin& bin = state.cache->bins[cache_cls];
+  const auto now = static_cast<uint16_t>(bin.top - bin.base);
+  const uint64_t each = kClasses[size_class_of(cache_cls)].bytes;
+  state.bin_bytes += (uint64_t{now} - state.noted[cache_cls]) * each;
+  state.noted[cache_cls] = now;
+}
+
 uint32_t max_fill(unsigned size_class) {
   const uint32_t half = max_slots(size_class) / 2;
   return half == 0 ? 1 : half;
@@ -49,7 +58,9 @@ void thread_cache_reset_bins(ThreadState& state) {
     const uint32_t most = max_slots(size_class_of(c));
     bin.base = bin.top = state.slots + kSlotOffset[c];
     bin.limit = bin.base + (most < kFirstLimit ? most : kFirstLimit);
+    state.noted[c] = 0;
   }
+  state.bin_bytes = 0;
 }
 
 void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls) {
@@ -64,21 +75,17 @@ void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls) {
   if (bin.limit < bin.base + want) bin.limit = bin.base + want;
 
   Span* span = state.spans[cache_cls];
-  uint32_t got = span != nullptr ? span->take(bin.base, want) : 0;
+  uint32_t got = span != nullptr ? span->take(bin.base + want, want) : 0;
   while (got == 0) {
     span = heap.central(cache_cls).cache_span(span, &state);
     state.spans[cache_cls] = span;
     if (span == nullptr) return nullptr;
-    got = span->take(bin.base, want);
+    got = span->take(bin.base + want, want);
   }
   observe_span(span, SpanEvent::kTaken, span->alloc_count);
-  // Ascending addresses come out first.
-  for (uint32_t i = 0, j = got - 1; i < j; i++, j--) {
-    void* p = bin.base[i];
-    bin.base[i] = bin.base[j];
-    bin.base[j] = p;
-  }
+  if (got < want) memmove(bin.base, bin.base + want - got, got * sizeof(void*));
   bin.top = bin.base + got - 1;
+  note_cached(state, cache_cls);
   return *bin.top;
 }
 
@@ -100,6 +107,7 @@ bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, 
   if (*bad != BadFree::kNone) *culprit = bin.base[given];
   memmove(bin.base, bin.base + given, (n - given) * sizeof(void*));
   bin.top -= given;
+  note_cached(state, cache_cls);
   return *bad == BadFree::kNone;
 }
 
@@ -115,6 +123,7 @@ bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** cul
         return false;
       }
       bin.top = bin.base;
+      note_cached(state, c);
     }
     if (state.spans[c] != nullptr) {
       heap.central(c).uncache_span(state.spans[c]);
@@ -125,14 +134,7 @@ bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** cul
   return true;
 }
 
-uint64_t thread_cache_bytes(const ThreadState& state) {
-  uint64_t bytes = state.pages.bytes();
-  for (unsigned c = 0; c < kCacheClasses; c++) {
-    const Bin& bin = state.cache->bins[c];
-    bytes += static_cast<uint64_t>(bin.top - bin.base) * kClasses[size_class_of(c)].bytes;
-  }
-  return bytes;
-}
+uint64_t thread_cache_bytes(const ThreadState& state) { return state.bin_bytes + state.pages.bytes(); }
 
 void thread_cache_save_for_fork(ThreadState& state) {
   for (unsigned c = 0; c < kCacheClasses; c++) state.saved_tops[c] = state.cache->bins[c].top;

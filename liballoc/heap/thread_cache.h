@@ -46,6 +46,8 @@ struct ThreadState {
   void** slots;               // storage of all bins
   Span* spans[kCacheClasses]; // owned span per class, null = none yet (the empty sentinel)
   uint16_t fill[kCacheClasses];  // slots the next refill asks for
+  uint16_t noted[kCacheClasses];  // slots in each bin at its last slow path
+  uint64_t bin_bytes;             // their sum in bytes
   PageCache pages;
   void** saved_tops[kCacheClasses];  // bins as they were when fork() was called
   bool saved;
@@ -65,7 +67,7 @@ void thread_cache_reset_bins(ThreadState& state);
 // Gives everything back: bins, owned spans, page runs. False as above.
 [[nodiscard]] bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** culprit);
 
-// Bytes of free slots and page runs held.
+// Bytes of free slots and page runs held, each bin as of its last slow path.
 uint64_t thread_cache_bytes(const ThreadState& state);
 
 // Around fork(): what the bins held, for the child to have again. save() runs in the parent before, restore() in the child.

@@ -18,8 +18,8 @@ class CentralListTest : public testing::Test {
   void SetUp() override { ASSERT_TRUE(heap_->init(0)); }
   std::vector<void*> take_all(Span* span) {
     std::vector<void*> out(span->objects);
-    out.resize(span->take(out.data(), span->objects));
-    return out;
+    const uint32_t n = span->take(out.data() + out.size(), span->objects);
+    return std::vector<void*>(out.rbegin(), out.rbegin() + n);
   }
   BadFree give_back(const std::vector<void*>& slots) {
     BadFree bad = BadFree::kNone;

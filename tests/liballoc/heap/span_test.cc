@@ -67,8 +67,9 @@ TEST_P(SpanTest, AgreesWithASetUnderRandomTakesMarksAndSweeps) {
     switch (random() % 4) {
       case 0: {
         void* out[64];
-        const uint32_t n = span_.take(out, random() % 64);
-        for (uint32_t i = 0; i < n; i++) {
+        const uint32_t n = span_.take(out + 64, random() % 65);
+        for (uint32_t i = 64 - n; i < 64; i++) {
+          ASSERT_TRUE(i == 63 || out[i] > out[i + 1]) << "a stack that hands them out ascending";
           ASSERT_EQ(free_slots.erase(out[i]), 1u);
           taken.insert(out[i]);
         }
