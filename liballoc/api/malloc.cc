@@ -9,6 +9,7 @@
 #include "liballoc/alloc.h"
 #include "liballoc/base/bits.h"
 #include "liballoc/core/allocator.h"
+#include "liballoc/core/large_objects.h"
 #include "liballoc/os/sys_mem.h"
 
 using liballoc::AllocationRequest;
@@ -49,6 +50,7 @@ LIBALLOC_EXPORT void* realloc(void* p, size_t bytes) {
     return nullptr;
   }
   const size_t usable = liballoc::usable_size(p);
+  if (usable > liballoc::kMaxSmallBytes && bytes > liballoc::kMaxSmallBytes && liballoc::resize_large(p, bytes)) return p;
   // Stays where it is unless it grows out of its slot or would waste half of it.
   if (bytes <= usable && bytes >= usable / 2) return p;
   void* moved = liballoc::allocate(bytes);

@@ -5,6 +5,7 @@
 
 #include "liballoc/base/bits.h"
 #include "liballoc/core/emergency.h"
+#include "liballoc/core/large_objects.h"
 #include "liballoc/core/report.h"
 #include "liballoc/core/sampling.h"
 #include "liballoc/core/slow_path.h"
@@ -55,17 +56,9 @@ void* allocate_large(Thread& thread, const AllocationRequest& request) {
   Span* span = align_pages == 1 && !request.noscan ? thread.heap.pages.take(pages) : nullptr;
   if (span == nullptr) span = g_heap.pages().allocate(pages, cache_cls, align_pages);
   if (span == nullptr) return nullptr;
-  const size_t got = span->bytes();
-  liballoc_abi_class_counter& counter = counter_of(thread, cache_cls);
-  rearm_counter(counter, counted_mallocs(counter) + 1, 0);
-  owned_add(&thread.block->large_malloc_bytes, uint64_t{got});
   void* p = reinterpret_cast<void*>(span->base);
-  if (request.zero && span->need_zero) memset(p, 0, got);
-  thread.next_sample -= static_cast<int64_t>(got);
-  if (thread.next_sample <= 0) {
-    thread.next_sample = draw_next_sample(thread);
-    sample_object(thread, span, 0, p, request.bytes, got);
-  }
+  if (request.zero && span->need_zero) memset(p, 0, span->bytes());
+  note_large_allocation(thread, span, request.bytes);
   return p;
 }
 

@@ -37,9 +37,8 @@ Span* ArenaMap::find_in_use(uintptr_t address) const {
   return s;
 }
 
-void ArenaMap::set_spans(Span* span) {
-  uintptr_t at = span->base;
-  for (size_t i = 0; i < span->pages; i++, at += kPageBytes) {
+void ArenaMap::set_spans(Span* span, uintptr_t from) {
+  for (uintptr_t at = from; at < span->end(); at += kPageBytes) {
     arena_of(at)->spans[page_in_arena(at)].store(span, std::memory_order_release);
   }
 }

@@ -64,7 +64,8 @@ class ArenaMap {
   // Whatever the table says of the page, possibly stale: for the page heap, under its lock.
   Span* raw_span(uintptr_t address) const;
 
-  void set_spans(Span* span);            // every page of it
+  void set_spans(Span* span) { set_spans(span, span->base); }  // every page of it
+  void set_spans(Span* span, uintptr_t from);                  // its pages from that address on
   void set_boundary(Span* span);         // first and last page
   void set_class(const Span* span, uint8_t cls);  // every page's class byte
   void set_in_use(const Span* span, bool in_use); // bitmap bit of the first page

@@ -146,6 +146,14 @@ bool PageHeap::touch_fresh_locked(const Span* span) {
   return fresh;
 }
 
+void PageHeap::count_in_use_locked(size_t bytes) {
+  stats_.in_use += bytes;
+  if (stats_.in_use > recent_peak_) recent_peak_ = stats_.in_use;
+  if (stats_.in_use <= stats_.peak_in_use) return;
+  stats_.peak_in_use = stats_.in_use;
+  stats_.peak_in_use_ns = monotonic_ns();
+}
+
 Span* PageHeap::allocate(size_t pages, unsigned cache_cls, size_t align_pages) {
   LIBALLOC_DCHECK(pages != 0 && is_power_of_two(align_pages));
   size_t want = 0;
@@ -184,13 +192,8 @@ Span* PageHeap::allocate(size_t pages, unsigned cache_cls, size_t align_pages) {
   }
   if (touch_fresh_locked(s)) s->need_zero = false;
   stats_.idle -= s->bytes();
-  stats_.in_use += s->bytes();
+  count_in_use_locked(s->bytes());
   stats_.spans_in_use++;
-  if (stats_.in_use > recent_peak_) recent_peak_ = stats_.in_use;
-  if (stats_.in_use > stats_.peak_in_use) {
-    stats_.peak_in_use = stats_.in_use;
-    stats_.peak_in_use_ns = monotonic_ns();
-  }
   s->specials = nullptr;
   s->owner = nullptr;
   if (size_cls != 0) {

@@ -54,6 +54,10 @@ class PageHeap {
   [[nodiscard]] Span* allocate(size_t pages, unsigned cache_cls, size_t align_pages = 1);
   // Caller guarantees that nothing refers to the span's memory any more.
   void free(Span* span);
+  // Change the length of a large span where it is: give its tail back, or take the free pages behind it. Contents up to the
+  // shorter length stay; what is gained holds anything. False when metadata ran out or the neighbours are in use: nothing changed.
+  [[nodiscard]] bool try_shrink(Span* span, size_t pages);
+  [[nodiscard]] bool try_grow(Span* span, size_t pages);
 
   // Releases at least `bytes` of idle memory that has been unused since before `older_than_ns`, the largest spans first.
   // Returns how much it released. Gives the lock away while the kernel works.
@@ -89,6 +93,7 @@ class PageHeap {
   bool carve_locked(Span* span, size_t head, size_t pages, Span** out);
   bool all_spans_add_locked(Span* span);
   bool touch_fresh_locked(const Span* span);
+  void count_in_use_locked(size_t bytes);
   FreeTree& tree_of(const Span* span) { return span->scavenged ? scavenged_ : free_; }
   FixedAllocBase& bits_of(uint32_t words) { return bits_[words <= 1 ? 0 : log2_floor(words)]; }
   size_t scavenge_locked(size_t bytes, uint64_t older_than_ns);

@@ -1,0 +1,65 @@
+// page_heap_resize.cc - a large span changes its length where it is: see page_heap.h. Never moves contents, never grows the heap.
+#include "liballoc/heap/heap_observer.h"
+#include "liballoc/heap/page_heap.h"
+#include "liballoc/os/os.h"
+#include "liballoc/os/sys_mem.h"
+
+namespace liballoc {
+
+bool PageHeap::try_shrink(Span* span, size_t pages) {
+  LIBALLOC_DCHECK(pages != 0 && pages < span->pages && span->size_class == 0);
+  const uint64_t now = monotonic_ns();
+  LockHolder hold(lock_);
+  Span* tail = split_locked(span, pages);
+  if (tail == nullptr) return false;
+  tail->need_zero = true;
+  tail->scavenged = false;
+  tail->unused_since = now;
+  stats_.in_use -= tail->bytes();
+  stats_.idle += tail->bytes();
+  observe_span(tail, SpanEvent::kFree, 0);
+  insert_free_locked(tail);
+  return true;
+}
+
+bool PageHeap::try_grow(Span* span, size_t pages) {
+  LIBALLOC_DCHECK(pages > span->pages && span->size_class == 0);
+  LockHolder hold(lock_);
+  // Free neighbours of the same kind are one span, so behind a free one there is at most one of the other kind, and so on.
+  size_t found = 0;
+  for (uintptr_t at = span->end(); found < pages - span->pages;) {
+    const Span* next = map_.raw_span(at);
+    if (next == nullptr || next->state.load(std::memory_order_relaxed) != SpanState::kFree || next->base != at) {
+      return false;
+    }
+    found += next->pages;
+    at = next->end();
+  }
+  while (span->pages < pages) {
+    Span* next = map_.raw_span(span->end());
+    tree_of(next).remove(next);
+    stats_.spans_idle--;
+    next->state.store(SpanState::kManual, std::memory_order_relaxed);
+    const size_t missing = pages - span->pages;
+    Span* rest = next->pages > missing ? split_locked(next, missing) : nullptr;
+    // Without metadata for a rest the span gets all of it.
+    if (next->scavenged) {
+      sys_used(reinterpret_cast<void*>(next->base), next->bytes());
+      stats_.released -= next->bytes();
+      next->scavenged = false;
+      observe_span(next, SpanEvent::kReuse, next->bytes());
+    }
+    static_cast<void>(touch_fresh_locked(next));  // its pages have been handed out from now on
+    stats_.idle -= next->bytes();
+    count_in_use_locked(next->bytes());
+    const uintptr_t from = next->base;
+    span->pages += next->pages;
+    delete_span_locked(next);
+    map_.set_spans(span, from);
+    observe_span(span, SpanEvent::kMerge, span->pages);
+    if (rest != nullptr) insert_free_locked(rest);
+  }
+  return true;
+}
+
+}  // namespace liballoc
