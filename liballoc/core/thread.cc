@@ -55,10 +55,21 @@ void on_thread_exit(void* thread) {
 
 liballoc_abi_thread* private_block_of(Thread* t) {
   if (t->private_block == nullptr) {
-    t->private_block = static_cast<liballoc_abi_thread*>(
-        persistent_alloc(sizeof(liballoc_abi_thread), kCacheLineBytes, g_heap.sys().mcache));
+    // Release: pairs with the visitors' acquire; the block is zero.
+    store_release(&t->private_block, static_cast<liballoc_abi_thread*>(persistent_alloc(
+                                         sizeof(liballoc_abi_thread), kCacheLineBytes, g_heap.sys().mcache)));
   }
   return t->private_block;
+}
+
+// A block that ended threads left keeps its counts, so sums are over blocks, not over threads.
+void visit_blocks_locked(void (*visit)(const liballoc_abi_thread* block, void* context), void* context) {
+  g_segment.for_each_thread_block(visit, context);
+  for (const Thread* list : {g_live, g_pool}) {
+    for (const Thread* t = list; t != nullptr; t = t->next) {
+      if (const liballoc_abi_thread* block = load_acquire(&t->private_block)) visit(block, context);
+    }
+  }
 }
 
 }  // namespace
@@ -143,6 +154,7 @@ void thread_join_segment(Thread* t) {
   if (t->block != t->private_block || !g_segment.active()) return;
   liballoc_abi_thread* to = g_segment.acquire_thread_block(t->tid, monotonic_ns());
   if (to == nullptr) return;
+  LockHolder hold(g_registry_lock);  // whoever sums over blocks sees the counts in one of the two
   liballoc_abi_thread* from = t->private_block;
   for (unsigned c = 0; c < kCacheClasses; c++) {
     liballoc_abi_class_counter& source = from->classes[c];
@@ -169,10 +181,16 @@ ThreadCounts thread_counts() {
 
 uint64_t thread_cache_inuse_bytes() { return g_storage.inuse_bytes(); }
 
+void thread_visit_blocks(void (*visit)(const liballoc_abi_thread* block, void* context), void* context) {
+  LockHolder hold(g_registry_lock);
+  g_segment.lock_for_fork();  // what else keeps the table of blocks as it is
+  visit_blocks_locked(visit, context);
+  g_segment.unlock_after_fork();
+}
+
 void thread_sum_live_locked(LiveTotals* out) {
   *out = {};
-  // A block that ended threads left keeps its counts, so the sum is over blocks, not over threads: the segment has them.
-  g_segment.for_each_thread_block(
+  visit_blocks_locked(
       [](const liballoc_abi_thread* block, void* context) {
         auto* totals = static_cast<LiveTotals*>(context);
         for (unsigned c = 0; c < kCacheClasses; c++) {
@@ -181,15 +199,6 @@ void thread_sum_live_locked(LiveTotals* out) {
         totals->large_bytes += load_relaxed(&block->large_malloc_bytes) - load_relaxed(&block->large_free_bytes);
       },
       out);
-  const auto add_private = [&](const Thread* t) {
-    if (t->private_block == nullptr) return;
-    for (unsigned c = 0; c < kCacheClasses; c++) {
-      out->objects[c] += counted_mallocs(t->private_block->classes[c]) - load_relaxed(&t->private_block->classes[c].frees);
-    }
-    out->large_bytes += t->private_block->large_malloc_bytes - t->private_block->large_free_bytes;
-  };
-  for (const Thread* t = g_live; t != nullptr; t = t->next) add_private(t);
-  for (const Thread* t = g_pool; t != nullptr; t = t->next) add_private(t);
 }
 
 void thread_lock_for_fork() { g_registry_lock.lock(); }

@@ -45,6 +45,10 @@ uint64_t thread_cache_inuse_bytes();
 // Moves the thread's counters into the segment when there is one and they are not there yet. By the thread itself.
 void thread_join_segment(Thread* thread);
 
+// Visits every counter block there is: the segment's, whether a thread has it now or not, and those outside of it. Owners go on
+// counting meanwhile. The visitor must not call back.
+void thread_visit_blocks(void (*visit)(const liballoc_abi_thread* block, void* context), void* context);
+
 // Live objects per cache class over all threads: what a child of fork inherits. In the parent, registry locked.
 struct LiveTotals {
   uint64_t objects[kCacheClasses];

@@ -1,0 +1,93 @@
+// memory_figures.cc - see memory_figures.h.
+#include "liballoc/core/memory_figures.h"
+
+#include <atomic>
+
+#include "liballoc/base/bits.h"
+#include "liballoc/core/counters.h"
+#include "liballoc/core/report.h"
+#include "liballoc/core/slow_path.h"
+#include "liballoc/heap/specials.h"
+#include "liballoc/meta/persistent_alloc.h"
+#include "liballoc/os/sys_mem.h"
+
+namespace liballoc {
+
+namespace {
+
+void add_frees(const liballoc_abi_thread* block, void* context) {
+  auto* out = static_cast<MemoryFigures*>(context);
+  for (unsigned c = 0; c < kCacheClasses; c++) out->classes[size_class_of(c)].frees += load_relaxed(&block->classes[c].frees);
+  out->large_free_bytes += load_relaxed(&block->large_free_bytes);
+}
+
+void add_mallocs(const liballoc_abi_thread* block, void* context) {
+  auto* out = static_cast<MemoryFigures*>(context);
+  for (unsigned c = 0; c < kCacheClasses; c++) out->classes[size_class_of(c)].mallocs += counted_mallocs(block->classes[c]);
+  out->large_malloc_bytes += load_relaxed(&block->large_malloc_bytes);
+}
+
+void add_idle(Span* span, void* context) {
+  if (span->state.load(std::memory_order_relaxed) != SpanState::kFree) return;
+  unsigned group = log2_floor(span->pages);
+  if (group >= kIdleGroups) group = kIdleGroups - 1;
+  MemoryFigures::Idle& idle = static_cast<MemoryFigures*>(context)->idle[group];
+  idle.spans++;
+  idle.bytes += span->bytes();
+}
+
+}  // namespace
+
+uint64_t MemoryFigures::small_live_bytes() const {
+  uint64_t sum = 0;
+  for (unsigned c = 1; c < kSizeClasses; c++) sum += classes[c].live_objects() * kClasses[c].bytes;
+  return sum;
+}
+
+uint64_t MemoryFigures::small_live_objects() const {
+  uint64_t sum = 0;
+  for (unsigned c = 1; c < kSizeClasses; c++) sum += classes[c].live_objects();
+  return sum;
+}
+
+uint64_t MemoryFigures::free_in_use() const {
+  const uint64_t live = small_live_bytes() + large_live_bytes();
+  return pages.in_use > live ? pages.in_use - live : 0;
+}
+
+bool collect_memory_figures(MemoryFigures* out) {
+  *out = {};
+  SlowPath slow;  // a signal handler that allocates now must not want the locks taken here
+  if (slow.thread() == nullptr) return false;
+  // Frees first: an object whose free is seen has its malloc seen too, so differences are not negative.
+  thread_visit_blocks(add_frees, out);
+  std::atomic_thread_fence(std::memory_order_acquire);
+  thread_visit_blocks(add_mallocs, out);
+  out->threads = thread_counts();
+  out->pages = g_heap.pages().stats();
+  g_heap.pages().for_each_span(add_idle, out);
+  const SysStats& sys = g_heap.sys();
+  out->metadata = sys.mspan.load() + sys.mcache.load() + sys.gc.load() + sys.other.load() + persistent_unused_bytes() +
+                  specials_sys_bytes() + g_segment.backed_bytes() + g_segment.private_bytes();
+  const SysMemStats& os = sys_mem_stats();
+  out->os_reserved = os.reserved_bytes.load();
+  out->os_prepared = os.prepared_bytes.load();
+  out->os_ready = os.ready_bytes.load();
+  return true;
+}
+
+size_t trim_memory(size_t keep) {
+  SlowPath slow;
+  Thread* thread = slow.thread();
+  if (thread == nullptr) return 0;
+  BadFree bad = BadFree::kNone;
+  void* culprit = nullptr;
+  if (!thread_cache_flush(g_heap, thread->heap, &bad, &culprit)) report_bad_free(bad, culprit);
+  thread->pages_changed = true;  // what the thread holds is part of the published figures
+  PageHeap& heap = g_heap.pages();
+  const PageHeapStats stats = heap.stats();
+  const uint64_t backed = stats.idle - stats.released;
+  return backed > keep ? heap.scavenge(backed - keep, UINT64_MAX) : 0;
+}
+
+}  // namespace liballoc
