@@ -106,7 +106,7 @@ class ExactnessTest(harness.IntegrationTest):
         self.rest(talk, 2)
         self.assertEqual(len(harness.segments(self.shm)), 2, "parent and child have a segment each")
         agent = self.start_agent()
-        child = [p for pid, p in agent.processes().items() if pid != talk.pid]
+        child = [p for p in agent.processes() if p["ref"]["pid"] != talk.pid]
         self.assertEqual([int(p.get("forkedFrom", 0)) for p in child], [talk.pid])
         self.assertEqual(os.path.basename(child[0]["executable"]), os.path.basename(self.options.truth))
 

@@ -58,6 +58,12 @@ def segments(shm_dir, pid=None):
     return sorted(glob.glob(os.path.join(shm_dir, "liballoc.%s.*" % ("*" if pid is None else pid))))
 
 
+def is_complete(segment):
+    """Whether the process has finished making it: the magic is stored last."""
+    with open(segment, "rb") as stream:
+        return stream.read(8) == b"ALCCSEG1"
+
+
 def executables(shm_dir):
     """The executables named in all segments of a directory: one entry per process image that liballoc was in."""
     found = []
@@ -176,16 +182,20 @@ class Agent:
         return json.loads(self.allocctl("--json", *words))  # protobuf JSON: camelCase, 64-bit numbers as strings
 
     def processes(self):
-        """pid -> what `allocctl ps` says about it."""
-        listed = self.allocctl_json("ps").get("processes", [])
-        return {int(p["ref"]["pid"]): p for p in listed}
+        """What `allocctl ps` lists; an exec leaves two entries with the same pid."""
+        return self.allocctl_json("ps")["processes"]
 
-    def wait_for(self, pid, state="PROCESS_STATE_RUNNING"):
-        """Waits until the agent lists the process in this state; its entry."""
+    def pids(self):
+        return {p["ref"]["pid"] for p in self.processes()}
+
+    def wait_for(self, pid, state="PROCESS_STATE_RUNNING", executable=""):
+        """Waits until the agent lists the process in this state, its executable ending so; its entry."""
         def listed():
-            entry = self.processes().get(pid)
-            return entry if entry and entry["ref"].get("state") == state else None
-        return poll("process %d in state %s" % (pid, state), listed)
+            for entry in self.processes():
+                if (entry["ref"]["pid"], entry["ref"]["state"]) == (pid, state) and entry["executable"].endswith(executable):
+                    return entry
+            return None
+        return poll("process %d in state %s %s" % (pid, state, executable), listed)
 
     def stop(self):
         """Ends it as an operator would; its exit code."""

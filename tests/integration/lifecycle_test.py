@@ -85,7 +85,7 @@ class LifecycleTest(harness.IntegrationTest):
         talk.process.kill()
         talk.process.wait()
         harness.poll("the segment's removal", lambda: not harness.segments(self.shm))
-        harness.poll("the agent to forget it", lambda: talk.pid not in agent.processes())
+        harness.poll("the agent to forget it", lambda: talk.pid not in agent.pids())
 
     def test_fork_children_have_segments_of_their_own(self):
         talk = self.sleeper("(t=$s$s; echo child $BASHPID; read line; echo bye) ; read line")
@@ -113,11 +113,9 @@ class LifecycleTest(harness.IntegrationTest):
         talk.process.stdin.write(b"\n")
         talk.process.stdin.flush()
         talk.read_until("rest")
-
-        def perl():
-            now = agent.processes().get(talk.pid)
-            return now and now["executable"].endswith("/perl") and now["ref"]["state"] == "PROCESS_STATE_RUNNING" and now
-        harness.poll("the new program under the same pid", perl)
+        agent.wait_for(talk.pid, executable="/perl")
+        harness.poll("the old program to be over", lambda: sum(
+            p["ref"]["pid"] == talk.pid and p["ref"]["state"] == "PROCESS_STATE_RUNNING" for p in agent.processes()) == 1)
         self.only_segment(talk.pid)
         talk.finish()
         self.assertEqual(harness.segments(self.shm), [])
@@ -143,7 +141,7 @@ class LifecycleTest(harness.IntegrationTest):
         # What is young, and the 16 newest, stay as evidence: so say docs/usage.md and janitor.h.
         def kill_one():
             victim = subprocess.Popen(["/bin/sleep", "60"], env=harness.preload_env(self.options.library, self.shm))
-            harness.poll("its segment", lambda: harness.segments(self.shm, victim.pid))
+            harness.poll("its segment", lambda: any(map(harness.is_complete, harness.segments(self.shm, victim.pid))))
             victim.kill()
             victim.wait()
             return self.only_segment(victim.pid)
