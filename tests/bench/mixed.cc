@@ -1,0 +1,42 @@
+// mixed.cc - random replacement in a table of equal chances: sizes log-uniform from 16 to --max, all lifetimes alike.
+// With a small table it is about the hit path, with a large one about cache misses of the allocator's own data.
+
+#include "tests/bench/bench.h"
+
+namespace {
+
+using namespace liballoc::bench;
+
+struct Slot {
+  void* object = nullptr;
+  std::size_t size = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Parameters parameters(
+      argc, argv, {{"objects", 10000, 1, 100000000}, {"max", 1024, 32, 1 << 26}, {"operations", 40000000, 1, 100000000000}});
+  const std::uint64_t objects = parameters["objects"], max = parameters["max"];
+  if ((max & (max - 1)) != 0) {
+    std::fprintf(stderr, "error: --max %llu is not a power of two\n", static_cast<unsigned long long>(max));
+    return 2;
+  }
+  const std::uint64_t operations = parameters.work(parameters["operations"], 1000);
+  Random random(19);
+  std::vector<Slot> slots(objects);
+  std::uint64_t sum = 0;
+  for (std::uint64_t i = 0; i < operations; ++i) {
+    Slot& slot = slots[random.below(objects)];
+    if (slot.object != nullptr) {
+      check_stamp(slot.object, slot.size, slot.size);
+      sum += slot.size;
+      std::free(slot.object);
+    }
+    slot.size = random.log_uniform(16, max);
+    slot.object = std::malloc(slot.size);
+    stamp(slot.object, slot.size, slot.size);
+  }
+  for (const Slot& slot : slots) std::free(slot.object);
+  return finish(mix(sum));
+}

@@ -1,0 +1,171 @@
+# report.py - from runs to tables: medians, ratios to the best peer with their spread, geometric means, Markdown.
+# Pure functions of the results; prints and measures nothing.
+
+import math
+import statistics
+
+METRICS = (("time", "time"), ("cpu", "CPU"), ("rss", "peak RSS"))
+OURS = "liballoc"
+
+
+def geomean(values):
+    values = list(values)
+    if not values:
+        return math.nan
+    return math.exp(sum(math.log(value) for value in values) / len(values))
+
+
+class Results:
+    """Runs by workload and allocator, one list entry per round, in the order of the rounds."""
+
+    def __init__(self, allocators, peers):
+        self.allocators, self.peers = list(allocators), list(peers)
+        self.runs = {}
+        self.failures = []
+
+    def add(self, workload, allocator, run):
+        self.runs.setdefault(workload, {}).setdefault(allocator, []).append(run)
+
+    def add_failure(self, workload, allocator, why):
+        self.failures.append((workload, allocator, why))
+
+    def values(self, workload, allocator, metric):
+        return [getattr(run, metric) for run in self.runs.get(workload, {}).get(allocator, [])]
+
+    def median(self, workload, allocator, metric):
+        values = self.values(workload, allocator, metric)
+        return statistics.median(values) if values else math.nan
+
+    def best_peer(self, workload, metric):
+        """(name, median) of the peer with the lowest median, or None."""
+        found = [(self.median(workload, peer, metric), peer) for peer in self.peers
+                 if self.values(workload, peer, metric)]
+        return (min(found)[1], min(found)[0]) if found else None
+
+    def ratio(self, workload, metric, ours=OURS, other=None):
+        """(median, min, max, peer) of the ratios of runs of the same round, to `other` or the best peer; or None."""
+        if other is None:
+            best = self.best_peer(workload, metric)
+            if best is None:
+                return None
+            other = best[0]
+        pairs = list(zip(self.values(workload, ours, metric), self.values(workload, other, metric)))
+        ratios = [a / b for a, b in pairs if b > 0]
+        if not ratios:
+            return None
+        return statistics.median(ratios), min(ratios), max(ratios), other
+
+    def geomeans(self, workloads, metric):
+        """{allocator: geometric mean of its medians relative to the best peer of the set}, over what all have run."""
+        shared = self.shared(workloads)
+        raw = {name: geomean(self.median(w, name, metric) for w in shared) for name in self.allocators}
+        base = min([raw[peer] for peer in self.peers if not math.isnan(raw[peer])], default=math.nan)
+        return {name: value / base for name, value in raw.items()}
+
+    def shared(self, workloads):
+        """The workloads that every allocator has run and that cost each of them something."""
+        return [w for w in workloads if all(self.median(w, name, m) > 0 for name in self.allocators for m, _ in METRICS)]
+
+
+def table(header, rows):
+    """A Markdown table that is also readable as it is: the first column left, the others right aligned."""
+    cells = [header] + rows
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+
+    def line(row):
+        return "| " + " | ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))) + " |"
+
+    rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
+    return "\n".join([line(header), rule] + [line(row) for row in rows])
+
+
+def number(value):
+    if math.isnan(value):
+        return "-"
+    return "%.3f" % value if value < 10 else "%.1f" % value if value < 100 else "%.0f" % value
+
+
+def ratio_rows(results, workloads):
+    rows = []
+    for workload in workloads:
+        row = [workload]
+        for metric, _ in METRICS:
+            found = results.ratio(workload, metric)
+            row.append("-" if found is None else "%.2f (%.2f-%.2f) %s" % found)
+        rows.append(row)
+    return rows
+
+
+def geomean_rows(results, workloads):
+    by_metric = [results.geomeans(workloads, metric) for metric, _ in METRICS]
+    return [[name] + ["-" if math.isnan(means[name]) else "%.3f" % means[name] for means in by_metric]
+            for name in results.allocators]
+
+
+def median_rows(results, workloads, metric):
+    rows = []
+    for workload in workloads:
+        best = results.best_peer(workload, metric)
+        row = [workload]
+        for name in results.allocators:
+            text = number(results.median(workload, name, metric))
+            row.append("**%s**" % text if best and best[0] == name else text)
+        rows.append(row)
+    return rows
+
+
+def micro_rows(results):
+    """Rows of ns per pair, the minimum over rounds; and {allocator: geometric mean}."""
+    best = {}
+    for name, runs in results.runs.get("micro", {}).items():
+        for run in runs:
+            for key, value in run.nanoseconds.items():
+                best.setdefault(key, {})[name] = min(value, best.get(key, {}).get(name, math.inf))
+    rows, ratios = [], []
+    for (pattern, size), values in best.items():
+        peers = [(values[p], p) for p in results.peers if p in values]
+        row = ["%s %d" % (pattern, size)]
+        for name in results.allocators:
+            text = "-" if name not in values else number(values[name]) if values[name] >= 10 else "%.1f" % values[name]
+            row.append("**%s**" % text if peers and min(peers)[1] == name else text)
+        ours = values.get(OURS)
+        if ours is not None and peers:
+            row.append("%.2f" % (ours / min(peers)[0]))
+            ratios.append(ours / min(peers)[0])
+        else:
+            row.append("-")
+        rows.append(row)
+    means = {name: geomean(values[name] for values in best.values() if name in values) for name in results.allocators}
+    return rows, means, geomean(ratios)
+
+
+def verdicts(results, workloads):
+    """The targets, as lines: what was aimed at and what was measured."""
+    lines = []
+    if OURS not in results.allocators or not results.peers:
+        return lines
+    shared = results.shared(workloads)
+    if shared:
+        means = results.geomeans(workloads, "time")
+        lines.append(_verdict("time, geometric mean over %d workloads, to the best single peer" % len(shared),
+                              means[OURS], 0.90))
+        if "jemalloc" in results.peers:
+            rss = geomean(results.median(w, OURS, "rss") / results.median(w, "jemalloc", "rss") for w in shared)
+            lines.append(_verdict("peak RSS, geometric mean, to jemalloc", rss, 1.00))
+        worst = max(((results.ratio(w, "time") or (0,))[0], w) for w in shared)
+        lines.append(_verdict("worst workload (%s): time to its best peer" % worst[1], worst[0], 1.10))
+    startup = {name: results.median("startup", name, "time") for name in (OURS, "glibc")}
+    if not any(math.isnan(value) for value in startup.values()) and results.runs["startup"][OURS][0].starts:
+        extra = (startup[OURS] - startup["glibc"]) / results.runs["startup"][OURS][0].starts * 1000
+        lines.append(_verdict("start-up of /bin/true, ms over none", extra, 0.50))
+    return lines
+
+
+def _verdict(what, value, limit):
+    return "%-70s %6.2f  aim <= %.2f  %s" % (what, value, limit, "met" if value <= limit else "MISSED")
+
+
+def loss_order(results, workloads):
+    """Workloads by the ratio of processor time to the best peer, worst first."""
+    found = [(results.ratio(w, "cpu"), w) for w in workloads]
+    return [w for ratio, w in sorted(((r, w) for r, w in found if r), key=lambda item: -item[0][0])]

@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+# report_test.py - the arithmetic of the benchmark tables, on made-up runs whose results are known.
+
+import math
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import allocators  # noqa: E402
+import measure  # noqa: E402
+import report  # noqa: E402
+import workloads  # noqa: E402
+import writer  # noqa: E402
+
+
+def run(seconds, rss_mib=1.0, output="checksum 1\n"):
+    return measure.Run({"wall": seconds, "user": seconds / 2, "sys": seconds / 2, "rss_kib": rss_mib * 1024,
+                        "minor_faults": 1}, output)
+
+
+def results():
+    made = report.Results(["liballoc", "glibc", "jemalloc"], ["glibc", "jemalloc"])
+    for name, seconds in (("liballoc", (2.0, 3.0, 4.0)), ("glibc", (2.0, 2.0, 2.0)), ("jemalloc", (4.0, 6.0, 4.0))):
+        for value in seconds:
+            made.add("a", name, run(value, 2.0 if name == "liballoc" else 4.0))
+    for name, value in (("liballoc", 1.0), ("glibc", 4.0), ("jemalloc", 2.0)):
+        made.add("b", name, run(value))
+    return made
+
+
+class ReportTest(unittest.TestCase):
+    def test_ratio_is_formed_within_each_round_to_the_peer_with_the_lowest_median(self):
+        self.assertEqual(results().ratio("a", "time"), (1.5, 1.0, 2.0, "glibc"))
+        self.assertEqual(results().ratio("b", "cpu"), (0.5, 0.5, 0.5, "jemalloc"))
+
+    def test_ratio_is_none_where_ours_has_not_run(self):
+        made = results()
+        made.add("c", "glibc", run(1.0))
+        self.assertIsNone(made.ratio("c", "time"))
+        self.assertIsNone(made.ratio("nothing", "time"))
+
+    def test_geometric_means_are_relative_to_the_best_single_peer(self):
+        means = results().geomeans(["a", "b"], "time")
+        # medians: liballoc 3, 1; glibc 2, 4; jemalloc 4, 2: both peers have the mean sqrt(8)
+        self.assertAlmostEqual(means["glibc"], 1.0)
+        self.assertAlmostEqual(means["jemalloc"], 1.0)
+        self.assertAlmostEqual(means["liballoc"], math.sqrt(3 / 8))
+
+    def test_geometric_means_leave_out_what_not_all_have_run(self):
+        made = results()
+        made.add("c", "glibc", run(1.0))
+        self.assertEqual(made.shared(["a", "b", "c"]), ["a", "b"])
+        self.assertAlmostEqual(made.geomeans(["a", "b", "c"], "time")["liballoc"], math.sqrt(3 / 8))
+
+    def test_verdicts_say_met_and_missed(self):
+        lines = report.verdicts(results(), ["a", "b"])
+        self.assertRegex(lines[0], r"over 2 workloads.* 0\.61 .*met$")
+        self.assertRegex(lines[1], r"jemalloc +0\.71 .*met$")
+        self.assertRegex(lines[2], r"worst workload \(a\).* 1\.50 .*MISSED$")
+
+    def test_most_processor_time_lost_comes_first(self):
+        self.assertEqual(report.loss_order(results(), ["b", "a"]), ["a", "b"])
+
+    def test_micro_takes_the_best_of_all_rounds_and_keeps_it_out_of_the_digest(self):
+        first, second = run(1.0, 1.0, "ns imm 16 4.00\nchecksum 1\n"), run(1.0, 1.0, "ns imm 16 3.00\nchecksum 1\n")
+        self.assertEqual(first.digest, second.digest)
+        made = report.Results(["liballoc", "glibc"], ["glibc"])
+        made.add("micro", "liballoc", first)
+        made.add("micro", "liballoc", second)
+        made.add("micro", "glibc", run(1.0, 1.0, "ns imm 16 6.00\nchecksum 1\n"))
+        rows, means, ours = report.micro_rows(made)
+        self.assertEqual(rows, [["imm 16", "3.0", "**6.0**", "0.50"]])
+        self.assertAlmostEqual(means["liballoc"], 3.0)
+        self.assertAlmostEqual(ours, 0.5)
+
+    def test_other_output_is_another_digest(self):
+        self.assertNotEqual(run(1.0, 1.0, "checksum 1\n").digest, run(1.0, 1.0, "checksum 2\n").digest)
+
+    def test_tables_name_failures_and_the_missing_agent(self):
+        made = results()
+        made.add_failure("c", "jemalloc", "exit code 139: no message")
+        facts = {"rounds": 3, "seconds": 5.0, "agent": False, "agent_cpu": 0.0, "quick": False, "percent": None}
+        ours = [allocators.Allocator("liballoc", "/x", {}, True)]
+        text = writer.tables(made, ["a", "b"], ["a", "b"], facts, ours)
+        self.assertIn("- c under jemalloc: exit code 139", text)
+        self.assertIn("without alloc-agent", text)
+        self.assertIn("1.50 (1.00-2.00) glibc", text)
+
+
+class SelectionTest(unittest.TestCase):
+    def test_workloads_come_in_the_order_of_the_table(self):
+        self.assertEqual([w.name for w in workloads.select(["large", "churn"])], ["churn", "large"])
+
+    def test_wrong_names_are_refused_with_what_is_allowed(self):
+        with self.assertRaisesRegex(allocators.Error, "no workload 'chrun'; allowed: numbers, churn"):
+            workloads.select(["chrun"])
+        with self.assertRaisesRegex(allocators.Error, "no allocator 'x'; allowed: liballoc, liballoc-off, glibc"):
+            allocators.select(["x"], "/bin/true")
+        with self.assertRaisesRegex(allocators.Error, "named twice"):
+            allocators.select(["liballoc", "liballoc"], "/bin/true")
+
+    def test_another_build_of_the_library_is_a_column_of_its_own(self):
+        chosen = allocators.select(["liballoc", "old=/bin/false"], "/bin/true")
+        self.assertEqual([(a.name, a.library, a.ours) for a in chosen],
+                         [("liballoc", "/bin/true", True), ("old", "/bin/false", True)])
+
+
+if __name__ == "__main__":
+    unittest.main()
