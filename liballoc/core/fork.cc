@@ -92,7 +92,6 @@ void fork_become_child() {
   unlock_all(true);
   if (t_thread != nullptr) t_thread->in_slow = false;
   set_sample_period(0);
-  reset_sample_counts_after_fork();
   thread_forget_others(g_inherited);
   runtime_want_segment();
 }

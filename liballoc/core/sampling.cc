@@ -14,20 +14,10 @@ namespace liballoc {
 
 namespace {
 constinit RelaxedCounter g_period;  // read by every thread, set at start-up and by fork
-constinit RelaxedCounter g_taken, g_live, g_truncated;
 }  // namespace
 
 uint64_t sample_period() { return g_period.load(); }
 void set_sample_period(uint64_t mean) { g_period.set(mean == 0 ? 0 : effective_sample_mean(mean)); }
-uint64_t samples_taken() { return g_taken.load(); }
-uint64_t samples_live() { return g_live.load(); }
-uint64_t samples_truncated() { return g_truncated.load(); }
-
-void reset_sample_counts_after_fork() {
-  g_taken.set(0);
-  g_live.set(0);
-  g_truncated.set(0);
-}
 
 uint32_t draw_countdown(Thread& thread, uint32_t object_bytes) {
   const uint64_t period = sample_period();
@@ -60,16 +50,12 @@ void sample_object(Thread& thread, Span* span, uint32_t slot, void* object, size
   sample.time_ns = now;
   sample.period = period;
   sample.tid = thread.tid;
-  const uint32_t record = g_segment.add_sample(sample);
+  const uint32_t record = g_segment.add_sample(sample, stack.truncated);
   if (record == 0) return;
   if (!add_special(g_heap.map(), span, slot, record)) {
     static_cast<void>(g_segment.remove_sample(record, nullptr));
     return;
   }
-  g_taken.add(1);
-  g_live.add(1);
-  if (stack.truncated) g_truncated.add(1);
-  thread.pages_changed = true;  // memstats carry the sample counts
   g_segment.emit(LIBALLOC_EVENT_SAMPLE, thread.tid, now, sample.address, requested, allocated,
                  sample.stack | uint64_t{sample.bucket} << 32, period);
 }
@@ -79,8 +65,6 @@ void unsample_object(Thread& thread, Span* span, uint32_t slot) {
   if (record == 0) return;
   liballoc_abi_sample sample = {};
   if (!g_segment.remove_sample(record, &sample)) return;
-  g_live.sub(1);
-  thread.pages_changed = true;
   const uint64_t now = monotonic_ns();
   g_segment.emit(LIBALLOC_EVENT_SAMPLE_FREE, thread.tid, now, sample.address, sample.requested_bytes,
                  sample.allocated_bytes, sample.stack | uint64_t{sample.bucket} << 32, now - sample.time_ns);

@@ -24,9 +24,4 @@ void sample_object(Thread& thread, Span* span, uint32_t slot, void* object, size
 // The object dies: if it was sampled its sample ends.
 void unsample_object(Thread& thread, Span* span, uint32_t slot);
 
-uint64_t samples_taken();
-uint64_t samples_live();
-uint64_t samples_truncated();
-void reset_sample_counts_after_fork();
-
 }  // namespace liballoc

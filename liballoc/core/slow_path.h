@@ -31,9 +31,9 @@ class SlowPath {
   }
   ~SlowPath() {
     if (thread_ == nullptr) return;
+    store_relaxed(&thread_->block->cached_bytes, thread_cache_bytes(thread_->heap));
     if (thread_->pages_changed) {
       thread_->pages_changed = false;
-      store_relaxed(&thread_->block->cached_bytes, thread_cache_bytes(thread_->heap));
       bridge_publish_memstats();
       g_heap.pages().scavenge_tick(monotonic_ns());
     }

@@ -147,7 +147,7 @@ void bridge_publish_memstats() {
   m.mspan_sys = sys.mspan.load();
   m.mcache_inuse = thread_cache_inuse_bytes();
   m.mcache_sys = sys.mcache.load();
-  m.buck_hash_sys = g_segment.backed_bytes() + g_segment.private_bytes() + specials_sys_bytes();
+  m.buck_hash_sys = g_segment.backed_bytes() + specials_sys_bytes();
   m.gc_sys = sys.gc.load();
   m.other_sys = sys.other.load() + persistent_unused_bytes();
   m.os_reserved = os.reserved_bytes.load();
@@ -164,9 +164,6 @@ void bridge_publish_memstats() {
   m.soft_limit_hits = pages.soft_limit_hits;
   m.out_of_memory = out_of_memory_count();
   m.sample_period = sample_period();
-  m.samples_taken = samples_taken();
-  m.samples_live = samples_live();
-  m.samples_truncated = samples_truncated();
   m.threads_live = threads.live;
   m.threads_started = threads.started;
   m.spans_live = pages.spans_in_use;

@@ -106,7 +106,14 @@ uint32_t Segment::intern_bucket(uint32_t stack, uint32_t cache_class, uint64_t a
   return buckets_.intern(stack, cache_class, allocated, period);
 }
 
-uint32_t Segment::add_sample(const liballoc_abi_sample& sample) {
+// Each a word of its own beside the sequence: a reader sees a recent value of each, and the right ones at rest.
+void Segment::store_sample_counts_locked() {
+  store_relaxed(&memstats_->samples_taken, samples_taken_);
+  store_relaxed(&memstats_->samples_live, samples_live_);
+  store_relaxed(&memstats_->samples_truncated, samples_truncated_);
+}
+
+uint32_t Segment::add_sample(const liballoc_abi_sample& sample, bool truncated) {
   if (!active()) return 0;
   LockHolder hold(telemetry_lock_);
   if (!buckets_.valid(sample.bucket) || sample.address == 0) {
@@ -117,6 +124,10 @@ uint32_t Segment::add_sample(const liballoc_abi_sample& sample) {
   if (number == SlotTable::kNone) return 0;
   store_sequenced(samples_.record<liballoc_abi_sample>(number), sample);
   buckets_.count_alloc(sample.bucket, sample.requested_bytes);
+  samples_taken_++;
+  samples_live_++;
+  if (truncated) samples_truncated_++;
+  store_sample_counts_locked();
   return number + 1;
 }
 
@@ -130,6 +141,8 @@ bool Segment::remove_sample(uint32_t record, liballoc_abi_sample* out) {
   store_sequenced(live, liballoc_abi_sample{});
   buckets_.count_free(was.bucket, was.requested_bytes);
   samples_.give_back(record - 1);
+  samples_live_--;
+  store_sample_counts_locked();
   if (out != nullptr) *out = was;
   return true;
 }
@@ -157,6 +170,10 @@ void Segment::publish_memstats(const liballoc_abi_memstats& values) {
   liballoc_abi_memstats copy = values;
   LockHolder hold(telemetry_lock_);
   copy.segment_bytes = space_.backed_bytes();
+  copy.buck_hash_sys += private_bytes_locked();
+  copy.samples_taken = samples_taken_;
+  copy.samples_live = samples_live_;
+  copy.samples_truncated = samples_truncated_;
   store_sequenced(memstats_, copy);
 }
 
@@ -169,6 +186,10 @@ uint64_t Segment::backed_bytes() const { return active() ? space_.backed_bytes()
 uint64_t Segment::private_bytes() const {
   if (!active()) return 0;
   LockHolder hold(telemetry_lock_);
+  return private_bytes_locked();
+}
+
+uint64_t Segment::private_bytes_locked() const {
   return threads_.private_bytes() + spans_.private_bytes() + samples_.private_bytes() +
          stacks_.private_bytes() + buckets_.private_bytes();
 }

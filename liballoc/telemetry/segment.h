@@ -81,7 +81,8 @@ class Segment {
   uint32_t intern_bucket(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period);
   // Stores the live sample and counts it in its bucket, or does neither. sample.sequence is
   // ignored.
-  uint32_t add_sample(const liballoc_abi_sample& sample);
+  // `truncated`: its stack was cut at the depth limit.
+  uint32_t add_sample(const liballoc_abi_sample& sample, bool truncated = false);
   // Ends a live sample and counts the free in its bucket; *out (may be null) is what it was. False
   // when it is not live.
   bool remove_sample(uint32_t record, liballoc_abi_sample* out);
@@ -91,7 +92,7 @@ class Segment {
   // ---- events, figures, faults ------------------------------------------------------------------
   void emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a = 0, uint64_t b = 0,
             uint64_t c = 0, uint64_t d = 0, uint64_t e = 0);
-  // sequence and segment_bytes are filled in here.
+  // sequence, segment_bytes and the sample counts are filled in here; private_bytes() is added to buck_hash_sys.
   void publish_memstats(const liballoc_abi_memstats& values);
   // Takes no lock: a fault may be found with any lock held. A code of 0 is stored as 1, since 0
   // means unused.
@@ -111,6 +112,8 @@ class Segment {
   void write_header(const SegmentConfig& config, uint64_t start_ticks);
   void note_modules(const uintptr_t* pcs, uint32_t depth, uint64_t now_ns);
   void close_tables();
+  void store_sample_counts_locked();
+  uint64_t private_bytes_locked() const;
 
   std::atomic<bool> active_{false};
   std::atomic<bool> retired_{false};
@@ -128,6 +131,7 @@ class Segment {
   Ring ring_;
   FaultTable faults_;
   liballoc_abi_memstats* memstats_ = nullptr;
+  uint64_t samples_taken_ = 0, samples_live_ = 0, samples_truncated_ = 0;  // telemetry_lock_
   const liballoc_abi_identity* identity_ = nullptr;
   FindModule find_module_ = nullptr;
 };

@@ -146,6 +146,7 @@ void Segment::unlock_after_fork() {
 }
 
 void Segment::close_tables() {
+  samples_taken_ = samples_live_ = samples_truncated_ = 0;
   threads_.close();
   spans_.close();
   samples_.close();

@@ -147,7 +147,7 @@ struct liballoc_abi_memstats { /* all under `sequence`; bytes unless the name sa
   uint64_t soft_limit_hits;    /* 264 */
   uint64_t out_of_memory;      /* 272 requests refused with ENOMEM */
   uint64_t sample_period;      /* 280 mean bytes between samples now; 0 = off, 1 = every allocation */
-  uint64_t samples_taken;      /* 288 */
+  uint64_t samples_taken;      /* 288 this and the next two also change one word at a time, outside the sequence */
   uint64_t samples_live;       /* 296 */
   uint64_t samples_truncated;  /* 304 stacks cut at the frame limit */
   uint64_t threads_live;       /* 312 */

@@ -173,7 +173,29 @@ TEST_F(SegmentTablesTest, MemstatsAreReadAsPublished) {
   EXPECT_EQ(seen.segment_bytes, segment_->backed_bytes());
   values.sequence = seen.sequence;
   values.segment_bytes = seen.segment_bytes;
+  values.samples_taken = values.samples_live = values.samples_truncated = 0;  // there are none
+  values.buck_hash_sys += segment_->private_bytes();
   EXPECT_EQ(memcmp(&seen, &values, sizeof(values)), 0);
+}
+
+TEST_F(SegmentTablesTest, SampleCountsShowWithoutAPublication) {
+  const auto counts = [&] {
+    const auto m = view().records<liballoc_abi_memstats>(LIBALLOC_SECTION_MEMSTATS).at(0);
+    return std::vector<uint64_t>{m.samples_taken, m.samples_live, m.samples_truncated};
+  };
+  const uintptr_t pcs[] = {0x1000};
+  liballoc_abi_sample sample{};
+  sample.address = 0x2000;
+  sample.stack = segment_->intern_stack(pcs, 1, false, 1, 1);
+  sample.bucket = segment_->intern_bucket(sample.stack, 1, 8, 1);
+  const uint32_t first = segment_->add_sample(sample);
+  sample.address = 0x3000;
+  segment_->add_sample(sample, true);
+  EXPECT_EQ(counts(), (std::vector<uint64_t>{2, 2, 1}));
+  segment_->remove_sample(first, nullptr);
+  EXPECT_EQ(counts(), (std::vector<uint64_t>{2, 1, 1}));
+  segment_->publish_memstats({});
+  EXPECT_EQ(counts(), (std::vector<uint64_t>{2, 1, 1})) << "a publication keeps them";
 }
 
 TEST_F(SegmentTablesTest, FaultsAreKeptUntilTheTableIsFullAndThenCounted) {
