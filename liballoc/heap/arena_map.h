@@ -35,7 +35,16 @@ inline constexpr size_t kUserArenas = kArenaEntries - kFirstUserArena;
 
 class ArenaMap {
  public:
-  using Entry = std::atomic<HeapArena*>;
+  // An atomic word without a constructor: a table of them is zero memory to every compiler (clang would evaluate
+  // std::atomic's constructor once per entry, and gives up on four million).
+  struct Entry {
+    HeapArena* arena;
+
+    LIBALLOC_INLINE HeapArena* load(std::memory_order order) const {
+      return __atomic_load_n(&arena, static_cast<int>(order));
+    }
+    void store(HeapArena* to, std::memory_order order) { __atomic_store_n(&arena, to, static_cast<int>(order)); }
+  };
 
   // Uses `storage` (kArenaEntries zero entries that are never freed), or reserves its own. False when the OS refuses.
   [[nodiscard]] bool init(RelaxedCounter& stat, Entry* storage = nullptr);
