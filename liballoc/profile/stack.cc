@@ -4,11 +4,29 @@
 
 #include <unwind.h>
 
+#include "liballoc/base/atomic.h"
 #include "liballoc/base/compiler.h"
+
+struct dwarf_eh_bases {  // of libgcc; what it holds is of no interest here
+  void* bases[3];
+};
+extern "C" const void* _Unwind_Find_FDE(void* pc, dwarf_eh_bases* bases);
 
 namespace liballoc {
 
 namespace {
+
+// Set once and for all when the unwinder knows this code. In a fully static program it knows none until a constructor has
+// registered the program's tables, which runs after ours; asked for a stack before, libgcc aborts.
+constinit bool g_tables_found = false;
+
+bool tables_found() {
+  if (load_relaxed(&g_tables_found)) return true;
+  dwarf_eh_bases bases;
+  if (_Unwind_Find_FDE(reinterpret_cast<void*>(&warm_unwinder), &bases) == nullptr) return false;
+  store_relaxed(&g_tables_found, true);
+  return true;
+}
 
 // Only the own thread reads and writes it; a signal handler that allocates finds it set.
 constinit thread_local bool t_unwinding LIBALLOC_TLS_MODEL = false;
@@ -46,7 +64,7 @@ LIBALLOC_NOINLINE CapturedStack capture_stack(uintptr_t* pcs, uint32_t max_depth
   if (t_unwinding) return {0, false};
   t_unwinding = true;
   Walk walk = {pcs, max_depth, skip + 1, 0, false};  // 1: this function
-  _Unwind_Backtrace(visit_frame, &walk);
+  if (LIBALLOC_LIKELY(tables_found())) _Unwind_Backtrace(visit_frame, &walk);
   t_unwinding = false;
   return {walk.depth, walk.truncated};
 }
