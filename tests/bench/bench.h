@@ -106,17 +106,18 @@ class Random {
   std::abort();
 }
 
-// Marks an object (8 bytes or more) by its first word and its last byte, as a program would have used it.
+// Marks an object by its first word, where it has one, and its last byte, as a program would have used it.
 inline void stamp(void* object, std::size_t size, std::uint64_t tag) {
   if (object == nullptr) out_of_memory(size);
+  if (size > 8) std::memcpy(object, &tag, 8);
   static_cast<unsigned char*>(object)[size - 1] = static_cast<unsigned char>(tag);
-  std::memcpy(object, &tag, size < 9 ? size - 1 : 8);
 }
 
 // Checks the marks and ends the program when they are gone.
 inline void check_stamp(const void* object, std::size_t size, std::uint64_t tag) {
-  if (static_cast<const unsigned char*>(object)[size - 1] != static_cast<unsigned char>(tag) ||
-      std::memcmp(object, &tag, size < 9 ? size - 1 : 8) != 0)
+  std::uint64_t first = tag;
+  if (size > 8) std::memcpy(&first, object, 8);
+  if (first != tag || static_cast<const unsigned char*>(object)[size - 1] != static_cast<unsigned char>(tag))
     corrupt(object, size);
 }
 

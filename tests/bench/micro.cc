@@ -82,16 +82,26 @@ double across_threads(std::size_t size, std::uint64_t pairs) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Parameters parameters(argc, argv, {{"rounds", 3, 1, 1000}, {"pairs", 1000000, 1, 1000000000}});
+  // --pattern 1..5 and --size measure one pattern or one size alone, for profiles and instruction counts.
+  const Parameters parameters(argc, argv,
+                              {{"rounds", 3, 1, 1000},
+                               {"pairs", 1000000, 1, 1000000000},
+                               {"pattern", 0, 0, 5},
+                               {"size", 0, 0, 1u << 30}});
   const std::size_t sizes[] = {16, 64, 256, 1024, 8192, 32768, 65536, 1048576};
   const char* const patterns[] = {"imm", "fifo", "lifo", "rand", "xthr"};
   constexpr std::size_t kSizes = sizeof(sizes) / sizeof(sizes[0]), kPatterns = sizeof(patterns) / sizeof(patterns[0]);
   double best[kPatterns][kSizes];
   std::uint64_t pairs_done = 0;
+  const auto wanted = [&](std::size_t pattern, std::size_t size) {
+    return (parameters["pattern"] == 0 || parameters["pattern"] == pattern + 1) &&
+           (parameters["size"] == 0 || parameters["size"] == sizes[size]);
+  };
   for (auto& row : best) std::fill(std::begin(row), std::end(row), 1e30);
   for (std::uint64_t round = 0; round < parameters["rounds"]; ++round) {
     for (std::size_t p = 0; p < kPatterns; ++p) {
       for (std::size_t s = 0; s < kSizes; ++s) {
+        if (!wanted(p, s)) continue;
         // Fewer where a pair can cost microseconds.
         const std::uint64_t shrink = sizes[s] <= 1024 ? 1 : sizes[s] <= 65536 ? 16 : 100;
         const std::uint64_t pairs = parameters.work(parameters["pairs"] / shrink, 1000);
@@ -104,6 +114,7 @@ int main(int argc, char** argv) {
     }
   }
   for (std::size_t p = 0; p < kPatterns; ++p)
-    for (std::size_t s = 0; s < kSizes; ++s) std::printf("ns %s %zu %.2f\n", patterns[p], sizes[s], best[p][s]);
+    for (std::size_t s = 0; s < kSizes; ++s)
+      if (wanted(p, s)) std::printf("ns %s %zu %.2f\n", patterns[p], sizes[s], best[p][s]);
   return finish(mix(pairs_done));
 }

@@ -59,7 +59,7 @@ ALL = [
         "12000000"),
     Workload("startup", "startup", ("startup",), "/bin/true, again and again"),
     Workload("micro", "micro", ("micro",), "ns per malloc+free pair"),
-    # The command is that of the server; redis.py adds the port and drives it.
+    # The command is that of the server; measure.py adds the port and drives it.
     real("redis", "redis-benchmark: set, get, lpush, hset, zadd", ["redis-server", "300000"],
          quick=["redis-server", "60000"]),
     real("lua", "tables, strings, closures", ["lua5.4", os.path.join(REAL, "tables.lua"), "20"],
