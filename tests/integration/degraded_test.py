@@ -47,6 +47,14 @@ class DegradedTest(harness.IntegrationTest):
         self.expect_the_same(os.path.join(self.dir, "not", "there"))
         self.assertFalse(os.path.exists(os.path.join(self.dir, "not")))
 
+    def test_verbose_says_why_there_is_no_segment(self):
+        missing = os.path.join(self.dir, "not", "there")
+        done = self.run_worker(harness.preload_env(self.library, missing, LIBALLOC_VERBOSE="1"))
+        self.assertEqual((done.returncode, done.stdout), (self.plain.returncode, self.plain.stdout))
+        first = done.stderr.decode().splitlines()[0]
+        self.assertIn(missing, first)
+        self.assertIn("no such directory", first)
+
     def test_directory_is_a_file(self):
         path = os.path.join(self.dir, "file")
         with open(path, "w", encoding="ascii") as stream:
