@@ -1,0 +1,140 @@
+// signal_scenarios.cc - signal handlers that allocate, under a fast timer, while the program allocates.
+// POSIX lists malloc not among what a handler may call; what liballoc promises beyond that is in docs/architecture.md.
+#include <signal.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "tests/threads/scenario.h"
+
+namespace scenario {
+
+namespace {
+
+constexpr long kTimerMicroseconds = 40;
+constexpr double kSeconds = 3;
+
+// What handlers keep between signals: blocks of the small sizes that the program uses as well.
+constexpr size_t kHeld = 8;
+Block g_held[kHeld];
+volatile sig_atomic_t g_signals = 0;
+volatile sig_atomic_t g_refused = 0;
+volatile sig_atomic_t g_broken = 0;
+size_t g_large = 0;  // > 0: handlers allocate this much, too, and free it at once
+
+void fill(Block& block) {
+  for (size_t i = 0; i < block.bytes; i++) block.data[i] = static_cast<unsigned char>((block.stamp + i) * 167 >> 3);
+}
+
+void on_timer(int) {
+  const auto n = static_cast<size_t>(g_signals);
+  g_signals = g_signals + 1;
+  Block& held = g_held[n % kHeld];
+  if (held.data != nullptr) {
+    if (!intact(held)) g_broken = g_broken + 1;
+    free(held.data);
+    held = Block();
+  }
+  held.bytes = 16 + n % 3 * 16;
+  held.stamp = n;
+  held.data = static_cast<unsigned char*>(malloc(held.bytes));
+  if (held.data == nullptr) {
+    g_refused = g_refused + 1;
+    return;
+  }
+  fill(held);
+  if (g_large == 0) return;
+  if (void* large = malloc(g_large)) {
+    memset(large, 'L', g_large);
+    free(large);
+  } else {
+    g_refused = g_refused + 1;
+  }
+}
+
+void start_timer() {
+  struct sigaction action = {};
+  action.sa_handler = on_timer;
+  action.sa_flags = SA_RESTART;
+  CHECK(sigaction(SIGALRM, &action, nullptr) == 0);
+  const itimerval every = {{0, kTimerMicroseconds}, {0, kTimerMicroseconds}};
+  CHECK(setitimer(ITIMER_REAL, &every, nullptr) == 0);
+}
+
+void stop_timer() {
+  const itimerval never = {};
+  CHECK(setitimer(ITIMER_REAL, &never, nullptr) == 0);
+  for (Block& held : g_held) {
+    if (held.data == nullptr) continue;
+    if (!intact(held)) g_broken = g_broken + 1;
+    free(held.data);
+    held = Block();
+  }
+}
+
+double now() {
+  timespec ts{};
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  return static_cast<double>(ts.tv_sec) + static_cast<double>(ts.tv_nsec) * 1e-9;
+}
+
+void report(long operations, long broken) {
+  fprintf(stderr, "%ld signals, %ld operations, %ld refused, %ld of the program's and %ld of the handlers' blocks broken\n",
+          static_cast<long>(g_signals), operations, static_cast<long>(g_refused), broken, static_cast<long>(g_broken));
+}
+
+}  // namespace
+
+void handlers_that_allocate_in_slow_paths() {
+  // The program's own requests are all large, so every interrupted call is in a slow path or outside of the allocator.
+  g_large = 70000;
+  start_timer();
+  long operations = 0;
+  Sizes sizes(5);
+  for (const double end = now() + kSeconds; now() < end; operations++) {
+    Block block = make_block(33000 + sizes.number() % 100000, sizes.number());
+    end_block(block);
+  }
+  stop_timer();
+  report(operations, 0);
+  CHECK(g_signals > 100);
+  CHECK(g_broken == 0);
+  churn(6, 20000);
+}
+
+void handlers_that_allocate_anywhere() {
+  // The program does almost nothing but take small blocks from the thread's cache and give them back.
+  constexpr size_t kBlocks = 64;
+  static Block blocks[kBlocks];
+  start_timer();
+  long operations = 0, broken = 0;
+  for (const double end = now() + kSeconds; now() < end;) {
+    for (int again = 0; again < 50; again++) {
+      for (size_t i = 0; i < kBlocks; i++) {
+        blocks[i].bytes = 16 + i % 3 * 16;
+        blocks[i].stamp = i * 7 + static_cast<uint64_t>(again);
+        blocks[i].data = static_cast<unsigned char*>(malloc(blocks[i].bytes));
+        CHECK(blocks[i].data != nullptr);
+      }
+      for (Block& block : blocks) fill(block);
+      for (Block& block : blocks) {
+        if (!intact(block)) broken++;
+      }
+      for (Block& block : blocks) free(block.data);
+      operations += kBlocks;
+    }
+  }
+  stop_timer();
+  report(operations, broken);
+  CHECK(g_signals > 100);
+  CHECK(g_broken == 0 && broken == 0);
+  churn(6, 20000);
+}
+
+}  // namespace scenario
