@@ -123,8 +123,8 @@ bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** cul
         return false;
       }
       bin.top = bin.base;
-      note_cached(state, c);
     }
+    note_cached(state, c);  // also of a bin that was emptied by hits: they note nothing
     if (state.spans[c] != nullptr) {
       heap.central(c).uncache_span(state.spans[c]);
       state.spans[c] = nullptr;
