@@ -32,6 +32,13 @@ void ArenaHints::init(unsigned count) {
   for (unsigned i = count; i-- > 0;) push_front(kFirstHint | (uintptr_t{i} << 40), false);
 }
 
+void ArenaHints::give_back(void* at, size_t bytes) {
+  sys_free(at, bytes, MemState::kReserved);
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(at);
+  if (first_ != nullptr && first_->down && first_->address == begin) first_->address = begin + bytes;
+  else if (first_ != nullptr && !first_->down && first_->address == begin + bytes) first_->address = begin;
+}
+
 void* ArenaHints::reserve(size_t bytes) {
   while (first_ != nullptr) {
     ArenaHint* h = first_;

@@ -26,6 +26,8 @@ class ArenaHints {
   // Reserves `bytes` (a multiple of the arena size), aligned to the arena size. Null when the OS refuses or when what it
   // gave is beyond 48 bits (counted in out_of_range()).
   [[nodiscard]] void* reserve(size_t bytes);
+  // Undoes the last reserve(): the range is to be had again.
+  void give_back(void* at, size_t bytes);
   uint64_t collisions() const { return collisions_; }
   uint64_t out_of_range() const { return out_of_range_; }
   size_t size() const { return static_cast<size_t>(hints_.inuse_objects()); }

@@ -48,17 +48,23 @@ bool PageHeap::grow_locked(size_t pages) {
       scavenge_locked(after - stats_.soft_limit, UINT64_MAX);
     }
   }
-  size_t bytes = ask << kPageShift;
+  const size_t bytes = ask << kPageShift;
+  bool mapped = false;
   if (current_end_ - current_at_ < bytes) {
     const size_t arena_bytes = align_up(bytes, kArenaBytes);
     void* p = hints_.reserve(arena_bytes);
     if (p == nullptr) return false;
     const uintptr_t at = reinterpret_cast<uintptr_t>(p);
-    if (!add_arenas_locked(at, arena_bytes)) {
-      sys_free(p, arena_bytes, MemState::kReserved);  // entries that were set stay: an arena without spans
+    const bool joins = at == current_end_;
+    // The OS says now whether it grants so much, before there is metadata for it.
+    void* const first = reinterpret_cast<void*>(joins ? current_at_ : at);
+    mapped = sys_map(first, bytes);
+    if (!mapped || !add_arenas_locked(at, arena_bytes)) {
+      if (mapped) sys_fault(first, bytes, MemState::kPrepared);
+      hints_.give_back(p, arena_bytes);  // entries that were set stay: an arena without spans
       return false;
     }
-    if (at == current_end_) {
+    if (joins) {
       current_end_ += arena_bytes;
     } else {
       // The rest of the old range goes into the heap as it is, then the new one takes its place.
@@ -77,7 +83,7 @@ bool PageHeap::grow_locked(size_t pages) {
     }
   }
   const uintptr_t at = current_at_;
-  if (!sys_map(reinterpret_cast<void*>(at), bytes)) return false;
+  if (!mapped && !sys_map(reinterpret_cast<void*>(at), bytes)) return false;
   Span* s = new_span_locked(at, ask);
   if (s == nullptr) {
     sys_fault(reinterpret_cast<void*>(at), bytes, MemState::kPrepared);

@@ -10,7 +10,10 @@ namespace liballoc {
 
 namespace {
 
-constexpr long kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+// Reserved ranges are free of charge. Memory that may be touched is charged as everybody's is, so that the kernel refuses what the
+// machine could never back, and a limit on committed memory holds.
+constexpr long kReserved = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+constexpr long kCharged = MAP_PRIVATE | MAP_ANONYMOUS;
 
 long map_call(void* at, size_t bytes, long protection, long flags, void** out) {
   const long r = sys::raw_syscall(SYS_mmap, sys::arg(at), sys::arg(bytes), protection, flags, -1, 0);
@@ -19,15 +22,15 @@ long map_call(void* at, size_t bytes, long protection, long flags, void** out) {
   return 0;
 }
 
-long linux_reserve(void* hint, size_t bytes, void** out) { return map_call(hint, bytes, PROT_NONE, kAnonymous, out); }
+long linux_reserve(void* hint, size_t bytes, void** out) { return map_call(hint, bytes, PROT_NONE, kReserved, out); }
 
 long linux_map(void* at, size_t bytes) {
   void* got = nullptr;
-  return map_call(at, bytes, PROT_READ | PROT_WRITE, kAnonymous | MAP_FIXED, &got);
+  return map_call(at, bytes, PROT_READ | PROT_WRITE, kCharged | MAP_FIXED, &got);
 }
 
 long linux_alloc(size_t bytes, void** out) {
-  return map_call(nullptr, bytes, PROT_READ | PROT_WRITE, kAnonymous, out);
+  return map_call(nullptr, bytes, PROT_READ | PROT_WRITE, kCharged, out);
 }
 
 long linux_unmap(void* at, size_t bytes) { return sys::raw_syscall(SYS_munmap, sys::arg(at), sys::arg(bytes)); }
@@ -38,7 +41,7 @@ long linux_release(void* at, size_t bytes) {
 
 long linux_protect_none(void* at, size_t bytes) {
   void* got = nullptr;
-  return map_call(at, bytes, PROT_NONE, kAnonymous | MAP_FIXED, &got);
+  return map_call(at, bytes, PROT_NONE, kReserved | MAP_FIXED, &got);
 }
 
 uint64_t clock_ns(clockid_t id) {

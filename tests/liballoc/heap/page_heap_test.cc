@@ -216,6 +216,27 @@ TEST(PageHeapTest, AbsurdSizesAreRefused) {
   heap.pages.verify();
 }
 
+TEST(PageHeapTest, WhatTheSystemCannotBackIsRefusedBeforeThereIsMetadataForIt) {
+  TestHeap heap;
+  Span* first = large(heap.pages, 1);
+  const PageHeapStats before = heap.pages.stats();
+  const uint64_t metadata = heap.sys.gc.load();
+  OsOps poor = kLinuxOs;
+  poor.map = [](void* at, size_t n) -> long { return n > (size_t{1} << 30) ? -12 : kLinuxOs.map(at, n); };
+  set_os_ops_for_test(&poor);
+  for (int i = 0; i < 5; i++) EXPECT_EQ(large(heap.pages, size_t{1} << 31), nullptr);  // 16 TiB
+  set_os_ops_for_test(nullptr);
+  EXPECT_EQ(heap.pages.stats().arenas, before.arenas);
+  EXPECT_EQ(heap.sys.gc.load(), metadata);
+  heap.pages.verify();
+  Span* s = large(heap.pages, kPagesPerArena);
+  ASSERT_NE(s, nullptr);
+  const uintptr_t apart = s->base > first->base ? s->base - first->base : first->base - s->base;
+  EXPECT_LE(apart, 2 * kArenaBytes) << "the refused ranges were not used up";
+  heap.pages.free(s);
+  heap.pages.free(first);
+}
+
 // The OS refuses every memory request after the first `g_allowed`.
 int g_allowed = 0;
 long count_down(long result) { return g_allowed-- > 0 ? result : -12; }
