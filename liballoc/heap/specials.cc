@@ -7,25 +7,17 @@ namespace liballoc {
 
 namespace {
 constinit RelaxedCounter g_special_bytes;
-constinit SpinLock g_storage_lock{LockRank::kSpecials};  // guards g_storage
+// Guards g_storage and the lists of all spans. One lock, not one per span: fork must be able to take it, and samples are rare.
+constinit SpinLock g_lock{LockRank::kSpecials};
 constinit FixedAlloc<Special> g_storage{g_special_bytes};
-
-void free_record(Special* s) {
-  LockHolder hold(g_storage_lock);
-  g_storage.free(s);
-}
 }  // namespace
 
 bool add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_record) {
-  Special* special = nullptr;
-  {
-    LockHolder hold(g_storage_lock);
-    special = g_storage.allocate();
-  }
+  LockHolder hold(g_lock);
+  Special* special = g_storage.allocate();
   if (special == nullptr) return false;
   special->slot = slot;
   special->sample_record = sample_record;
-  LockHolder hold(span->special_lock);
   if (span->specials == nullptr) map.set_class(span, 0);
   Special** at = &span->specials;
   while (*at != nullptr && (*at)->slot < slot) at = &(*at)->next;
@@ -36,18 +28,15 @@ bool add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_recor
 }
 
 uint32_t remove_special(ArenaMap& map, Span* span, uint32_t slot) {
-  Special* found = nullptr;
-  {
-    LockHolder hold(span->special_lock);
-    Special** at = &span->specials;
-    while (*at != nullptr && (*at)->slot < slot) at = &(*at)->next;
-    if (*at == nullptr || (*at)->slot != slot) return 0;
-    found = *at;
-    store_relaxed(at, found->next);
-    if (span->specials == nullptr && span->size_class != 0) map.set_class(span, span->cache_class);
-  }
+  LockHolder hold(g_lock);
+  Special** at = &span->specials;
+  while (*at != nullptr && (*at)->slot < slot) at = &(*at)->next;
+  if (*at == nullptr || (*at)->slot != slot) return 0;
+  Special* found = *at;
+  store_relaxed(at, found->next);
+  if (span->specials == nullptr && span->size_class != 0) map.set_class(span, span->cache_class);
   const uint32_t record = found->sample_record;
-  free_record(found);
+  g_storage.free(found);
   return record;
 }
 
@@ -57,10 +46,10 @@ void clear_specials(ArenaMap& map, Span* span) {
 
 uint64_t specials_inuse_bytes() { return g_storage.inuse_bytes(); }
 uint64_t specials_sys_bytes() { return g_special_bytes.load(); }
-void specials_lock_for_fork() { g_storage_lock.lock(); }
+void specials_lock_for_fork() { g_lock.lock(); }
 void specials_unlock_after_fork(bool in_child) {
-  if (in_child) g_storage_lock.reset_after_fork();
-  else g_storage_lock.unlock();
+  if (in_child) g_lock.reset_after_fork();
+  else g_lock.unlock();
 }
 
 }  // namespace liballoc

@@ -1,6 +1,6 @@
 // specials.h - marks on single objects of a span, sorted by slot: how free() finds that an object was sampled. A span with
 // specials has its class bytes cleared in the arena map, so that its frees take the slow path, and only its frees.
-// Locks: the span's special_lock guards its list and its class bytes; record storage has a lock of its own, taken first.
+// Locks: one lock of its own (rank kSpecials) guards the lists of all spans, their class bytes and the record storage.
 #pragma once
 
 #include <cstdint>
