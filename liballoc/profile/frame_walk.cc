@@ -1,0 +1,132 @@
+// frame_walk.cc - see frame_walk.h. Each read of the stack is checked: aligned, not below the stack
+// pointer, not above the caller's frame. Where the tables lead elsewhere the walk ends with the
+// frames it has.
+#include "liballoc/profile/frame_walk.h"
+
+#include "liballoc/base/compiler.h"
+#include "liballoc/profile/libgcc_walk.h"
+
+// It reads words of other functions' frames, which sanitizers guard against.
+#define LIBALLOC_READS_FRAMES __attribute__((no_sanitize("address", "thread", "undefined")))
+
+namespace liballoc {
+
+namespace {
+
+constexpr uintptr_t kWordBytes = sizeof(uintptr_t);
+constexpr uintptr_t kMaxFrameBytes = uintptr_t{1} << 28;
+// Tables go on naming the place of a register that has been popped already; what is there is
+// intact.
+constexpr uintptr_t kBelowSpBytes = 128;
+
+// The images of the frames so far; most frames are of the same few.
+class ModuleMemo {
+ public:
+  // Null: no image.
+  const UnwindModule* find(uintptr_t pc) {
+    if (LIBALLOC_LIKELY(last_ != nullptr && last_->contains(pc))) return last_;
+    for (unsigned i = 0; i < count_; i++) {
+      if (modules_[i].contains(pc)) return last_ = &modules_[i];
+    }
+    UnwindModule* const slot = &modules_[count_ < kModules ? count_ : kModules - 1];
+    last_ = nullptr;
+    if (!find_unwind_module(pc, slot)) {
+      if (count_ == kModules) count_--;  // what was there is gone
+      return nullptr;
+    }
+    if (count_ < kModules) count_++;
+    return last_ = slot;
+  }
+
+ private:
+  static constexpr unsigned kModules = 6;
+  UnwindModule modules_[kModules];
+  unsigned count_ = 0;
+  const UnwindModule* last_ = nullptr;
+};
+
+FrameRule find_rule(RuleCache& cache, ModuleMemo& modules, uintptr_t return_address) {
+  const uintptr_t pc = return_address - 1;
+  const UnwindModule* const module = modules.find(pc);
+  FrameRule rule;
+  if (LIBALLOC_UNLIKELY(module == nullptr)) {
+    // Generated code. Its makers may have registered tables with libgcc.
+    if (!libgcc_describes(pc)) rule.cfa = CfaRule::kEndOfStack;
+    return rule;
+  }
+  if (LIBALLOC_LIKELY(cache.find(pc, *module, &rule))) return rule;
+  const DerivedRule derived = derive_rule(*module, pc);
+  cache.keep(pc, *module, derived);
+  return derived.rule;
+}
+
+LIBALLOC_READS_FRAMES uintptr_t load_word(uintptr_t at) {
+  return *reinterpret_cast<const volatile uintptr_t*>(at);
+}
+
+// Whether a word at `at` lies in [low, high).
+bool holds_word(uintptr_t at, uintptr_t low, uintptr_t high) {
+  return at >= low && at < high && at % kWordBytes == 0;
+}
+
+uintptr_t plus_slots(uintptr_t base, int slots) {
+  return base + static_cast<uintptr_t>(static_cast<intptr_t>(slots)) * kWordBytes;
+}
+
+// The address without the authentication code that a processor may have put into its high bits.
+uintptr_t strip_signature(uintptr_t address) {
+#if defined(__aarch64__)
+  register uintptr_t lr __asm__("x30") = address;
+  __asm__("hint #7" : "+r"(lr));  // xpaclri: no operation on processors without the feature
+  return lr;
+#else
+  return address;
+#endif
+}
+
+// Turns the registers of a frame into those of its caller. False: there is nothing behind it.
+bool step(const FrameRule& rule, bool first, FrameRegisters* at) {
+  const auto offset = static_cast<uintptr_t>(static_cast<intptr_t>(rule.cfa_offset));
+  uintptr_t cfa = (rule.cfa == CfaRule::kSp ? at->sp : at->fp) + offset;
+  if (rule.cfa == CfaRule::kFpLoad) {
+    if (!holds_word(cfa, at->sp, at->sp + kMaxFrameBytes)) return false;
+    cfa = load_word(cfa);
+  }
+  // Every call but that of a leaf, which keeps its return address in a register, leaves a word.
+  if (cfa % kWordBytes != 0 || cfa < at->sp || cfa - at->sp > kMaxFrameBytes) return false;
+
+  const uintptr_t lowest = at->sp - kBelowSpBytes;
+  uintptr_t fp = at->fp;
+  if (rule.fp != FpRule::kUnchanged) {
+    const uintptr_t saved = plus_slots(rule.fp == FpRule::kAtCfa ? cfa : at->fp, rule.fp_slot);
+    if (!holds_word(saved, lowest, cfa)) return false;
+    fp = load_word(saved);
+  }
+  uintptr_t ra = at->lr;
+  if (rule.ra_slot != 0) {
+    const uintptr_t saved = plus_slots(cfa, rule.ra_slot);
+    if (!holds_word(saved, lowest, cfa)) return false;
+    ra = load_word(saved);
+  } else if (!first) {
+    return false;  // only the innermost function can have it in a register still
+  }
+  at->pc = rule.ra_signed ? strip_signature(ra) : ra;
+  at->sp = cfa;
+  at->fp = fp;
+  return at->pc != 0;
+}
+
+}  // namespace
+
+bool walk_frames(RuleCache& cache, const FrameRegisters& from, FrameSink* sink) {
+  FrameRegisters at = from;
+  ModuleMemo modules;
+  for (bool first = true;; first = false) {
+    const FrameRule rule = find_rule(cache, modules, at.pc);
+    if (rule.cfa == CfaRule::kComplex) return false;
+    if (!sink->add(at.pc)) return true;
+    if (rule.cfa == CfaRule::kEndOfStack || !step(rule, first, &at)) return true;
+  }
+}
+
+}  // namespace liballoc
