@@ -50,8 +50,20 @@ def clean_env():
     return env
 
 
+def check_names(names):
+    """Fails unless these are names that select() knows, each given once."""
+    labels = [name.split("=", 1)[0] for name in names]
+    for name, label in zip(names, labels):
+        if "=" not in name and name not in OURS and name not in PEERS:
+            raise Error("no allocator '%s'; allowed: %s, or NAME=FILE for another build of liballoc" % (
+                name, ", ".join(list(OURS) + list(PEERS))))
+        if not label or labels.count(label) > 1 or ("=" in name and (label in OURS or label in PEERS)):
+            raise Error("the name of the allocator '%s' is empty or taken" % name)
+
+
 def select(names, library):
     """Allocators by name; NAME=FILE is another build of liballoc. Empty means all of them."""
+    check_names(names)
     chosen = []
     for name in names or list(OURS) + list(PEERS):
         if name in OURS:
@@ -59,16 +71,10 @@ def select(names, library):
             chosen.append(Allocator(name, library, env, True))
         elif name in PEERS:
             chosen.append(Allocator(name, PEERS[name][0], {}, False, PEERS[name][1]))
-        elif "=" in name:
+        else:
             label, path = name.split("=", 1)
             chosen.append(Allocator(label, os.path.abspath(path), {}, True))
-        else:
-            raise Error("no allocator '%s'; allowed: %s, or NAME=FILE for another build of liballoc" % (
-                name, ", ".join(list(OURS) + list(PEERS))))
-    labels = [allocator.name for allocator in chosen]
     for allocator in chosen:
-        if labels.count(allocator.name) > 1:
-            raise Error("the allocator '%s' is named twice" % allocator.name)
         if not os.path.exists(allocator.library):
             raise Error("%s: there is no %s" % (allocator.name, allocator.library))
     return chosen

@@ -4,6 +4,7 @@
 import math
 import os
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -81,12 +82,29 @@ class ReportTest(unittest.TestCase):
     def test_tables_name_failures_and_the_missing_agent(self):
         made = results()
         made.add_failure("c", "jemalloc", "exit code 139: no message")
-        facts = {"rounds": 3, "seconds": 5.0, "agent": False, "agent_cpu": 0.0, "quick": False, "percent": None}
+        facts = {"rounds": 3, "seconds": 5.0, "agent": False, "agent_cpu": 0.0, "quick": False, "percent": None,
+                 "load": (0.5, 2.25)}
         ours = [allocators.Allocator("liballoc", "/x", {}, True)]
         text = writer.tables(made, ["a", "b"], ["a", "b"], facts, ours)
         self.assertIn("- c under jemalloc: exit code 139", text)
         self.assertIn("without alloc-agent", text)
+        self.assertIn("load average 0.5 before, 2.2 after", text)
         self.assertIn("1.50 (1.00-2.00) glibc", text)
+
+
+class DocumentTest(unittest.TestCase):
+    def test_writing_again_keeps_what_people_have_added_around_the_measured_part(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "performance.md")
+            writer.write_document(path, "# first\n")
+            with open(path, "a", encoding="utf-8") as stream:
+                stream.write("\n## Why\n\nBecause.\n")
+            writer.write_document(path, "# second\n")
+            with open(path, encoding="utf-8") as stream:
+                text = stream.read()
+        self.assertNotIn("first", text)
+        self.assertIn("# second", text)
+        self.assertTrue(text.endswith("\n## Why\n\nBecause.\n"))
 
 
 class SelectionTest(unittest.TestCase):
@@ -98,7 +116,7 @@ class SelectionTest(unittest.TestCase):
             workloads.select(["chrun"])
         with self.assertRaisesRegex(allocators.Error, "no allocator 'x'; allowed: liballoc, liballoc-off, glibc"):
             allocators.select(["x"], "/bin/true")
-        with self.assertRaisesRegex(allocators.Error, "named twice"):
+        with self.assertRaisesRegex(allocators.Error, "is empty or taken"):
             allocators.select(["liballoc", "liballoc"], "/bin/true")
 
     def test_another_build_of_the_library_is_a_column_of_its_own(self):

@@ -78,7 +78,8 @@ def measure_all(chosen, works, runner, options, say):
                 break
             turn = (number + position) % len(chosen)
             for allocator in chosen[turn:] + chosen[:turn]:
-                if (workload.name, allocator.name) in failed:
+                late = options.quick and time.monotonic() - start > QUICK_SECONDS + 5
+                if late or (workload.name, allocator.name) in failed:
                     continue
                 try:
                     run = runner.run(workload, allocator, options.quick, options.percent)
@@ -110,6 +111,7 @@ def parse(argv):
     parser.add_argument("--list", action="store_true", help="list the workloads")
     parser.add_argument("--no-agent", action="store_true", help="measure without alloc-agent")
     parser.add_argument("--library", help="the liballoc.so to measure, instead of building one")
+    parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--agent", help=argparse.SUPPRESS)
     parser.add_argument("--bin-dir", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
@@ -128,8 +130,11 @@ def main(argv):
             print("%-16s %-8s %s" % (workload.name, workload.kind, workload.about))
         return 0
     works = workload_table.select(options.workload)
-    library = os.path.abspath(options.library)
-    chosen = allocator_table.select([name for name in options.allocators.split(",") if name], library)
+    names = [name for name in options.allocators.split(",") if name]
+    if options.check:  # by scripts/bench, before it builds anything
+        allocator_table.check_names(names)
+        return 0
+    chosen = allocator_table.select(names, os.path.abspath(options.library))
     for workload in works:
         program = workload.command(options.bin_dir, options.quick)[0]
         if shutil.which(program) is None:
@@ -148,10 +153,12 @@ def main(argv):
         agent = Agent(options.agent if watch else None, shm_dir, os.path.join(work_dir, "agent.log"))
         try:
             start = time.monotonic()
+            load_before = os.getloadavg()[:1]
             runner = measure.Runner(options.bin_dir, work_dir, shm_dir)
             results, rounds = measure_all(chosen, works, runner, options, say)
             facts = {"rounds": rounds, "seconds": time.monotonic() - start, "agent_cpu": agent.cpu_seconds(),
-                     "agent": watch and options.agent is not None, "quick": options.quick, "percent": options.percent}
+                     "agent": watch and options.agent is not None, "quick": options.quick, "percent": options.percent,
+                     "load": load_before + os.getloadavg()[:1]}
         finally:
             agent.stop()
     names = [workload.name for workload in works if workload.name in results.runs]
@@ -160,8 +167,7 @@ def main(argv):
     print(text)
     if options.write:
         path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "performance.md")
-        with open(path, "w", encoding="utf-8") as stream:
-            stream.write(writer.document(text, works, facts, chosen))
+        writer.write_document(path, writer.document(text, works, facts, chosen))
         print("wrote docs/performance.md")
     ours_failed = [entry for entry in results.failures if entry[1] not in results.peers]
     return 1 if ours_failed or not results.runs else 0

@@ -41,6 +41,7 @@ def tables(results, names, set_names, facts, chosen):
         note += "; alloc-agent, watching all of liballoc's runs, used %.2f s of processor time" % facts["agent_cpu"]
     elif any(a.ours for a in chosen):
         note += "; without alloc-agent"
+    note += "; load average %.1f before, %.1f after" % facts["load"]
     if facts["percent"]:
         note += "; work cut to %d %%" % facts["percent"]
     elif facts["quick"]:
@@ -105,3 +106,19 @@ def document(text, works, facts, chosen):
               "The programs are in `tests/bench/`; `scripts/bench --list` names them.", ""]
     lines += ["- `%s`: %s" % (w.name, w.about) for w in works]
     return "\n".join(lines) + "\n"
+
+
+BEGIN = "<!-- measured: scripts/bench --write replaces everything up to the end mark -->"
+END = "<!-- end of what was measured -->"
+
+
+def write_document(path, measured):
+    """Writes the measured part; what a person has written before or after its marks stays."""
+    before, after = "", ""
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as stream:
+            text = stream.read()
+        if BEGIN in text and END in text:
+            before, after = text.split(BEGIN, 1)[0], text.split(END, 1)[1]
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(before + BEGIN + "\n\n" + measured.strip() + "\n\n" + END + (after or "\n"))
