@@ -1,5 +1,8 @@
 // new_delete.cc - every replaceable operator new and delete. Throwing and new-handlers belong to the C++ runtime of the program,
 // which is looked up when memory runs out: the library itself links none.
+// The derived forms call the plain ones by their public names, as [new.delete] says: a program may replace operator new(size_t) and
+// operator delete(void*) alone. All are weak, so that such a program also links with liballoc.a; nothing here may be inlined
+// into another form.
 #include <dlfcn.h>
 
 #include <cstddef>
@@ -8,8 +11,9 @@
 #include "liballoc/base/check.h"
 #include "liballoc/core/allocator.h"
 
-// What the catch below needs of a C++ runtime: weak, so that programs without one load the library. They never get there.
-__asm__(".weak __gxx_personality_v0\n.weak __cxa_begin_catch\n.weak __cxa_end_catch\n");
+// What the catches below need of a C++ runtime: weak, so that programs without one load the library. They never get there.
+__asm__(
+    ".weak __gxx_personality_v0\n.weak __cxa_begin_catch\n.weak __cxa_end_catch\n.weak _ZSt9terminatev\n");
 
 namespace {
 
@@ -67,32 +71,73 @@ inline void* allocate_nothrow(size_t bytes, size_t align) noexcept {
   return LIBALLOC_LIKELY(p != nullptr) ? p : retry_nothrow(bytes, align);
 }
 
+// Ours under names that nobody can replace.
+using New = void* (*)(size_t);
+using AlignedNew = void* (*)(size_t, std::align_val_t);
+#define LIBALLOC_OWN(symbol) __attribute__((visibility("hidden"), alias(symbol), malloc, alloc_size(1)))
+extern "C" {
+LIBALLOC_OWN("_Znwm") void* liballoc_own_new(size_t);
+LIBALLOC_OWN("_Znam") void* liballoc_own_new_array(size_t);
+LIBALLOC_OWN("_ZnwmSt11align_val_t") void* liballoc_own_new_aligned(size_t, std::align_val_t);
+LIBALLOC_OWN("_ZnamSt11align_val_t") void* liballoc_own_new_array_aligned(size_t, std::align_val_t);
+}
+
+// What the public names stand for in this process. Volatile: a compiler must not conclude it from the definitions below.
+New volatile const g_new = &::operator new;
+New volatile const g_new_array = &::operator new[];
+AlignedNew volatile const g_new_aligned = &::operator new;
+AlignedNew volatile const g_new_array_aligned = &::operator new[];
+
+// The nothrow forms call the throwing ones. Ours need no C++ runtime to say no, so they are asked directly.
+template <typename F, typename... Args>
+LIBALLOC_NOINLINE void* call_replaced(F replaced, Args... args) noexcept {
+  try {
+    return replaced(args...);
+  } catch (...) {
+    return nullptr;
+  }
+}
+
 }  // namespace
 
-LIBALLOC_EXPORT void* operator new(size_t n) { return allocate_new(n); }
-LIBALLOC_EXPORT void* operator new[](size_t n) { return allocate_new(n); }
-LIBALLOC_EXPORT void* operator new(size_t n, std::align_val_t a) { return allocate_new(n, a); }
-LIBALLOC_EXPORT void* operator new[](size_t n, std::align_val_t a) { return allocate_new(n, a); }
-LIBALLOC_EXPORT void* operator new(size_t n, const std::nothrow_t&) noexcept { return allocate_nothrow(n, 8); }
-LIBALLOC_EXPORT void* operator new[](size_t n, const std::nothrow_t&) noexcept { return allocate_nothrow(n, 8); }
-LIBALLOC_EXPORT void* operator new(size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
-  return allocate_nothrow(n, static_cast<size_t>(a));
+#define LIBALLOC_REPLACEABLE LIBALLOC_EXPORT __attribute__((weak))
+
+LIBALLOC_REPLACEABLE void* operator new(size_t n) { return allocate_new(n); }
+LIBALLOC_REPLACEABLE void* operator new[](size_t n) { return ::operator new(n); }
+LIBALLOC_REPLACEABLE void* operator new(size_t n, std::align_val_t a) { return allocate_new(n, a); }
+LIBALLOC_REPLACEABLE void* operator new[](size_t n, std::align_val_t a) { return ::operator new(n, a); }
+LIBALLOC_REPLACEABLE void* operator new(size_t n, const std::nothrow_t&) noexcept {
+  const New now = g_new;
+  return LIBALLOC_LIKELY(now == liballoc_own_new) ? allocate_nothrow(n, 8) : call_replaced(now, n);
 }
-LIBALLOC_EXPORT void* operator new[](size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
-  return allocate_nothrow(n, static_cast<size_t>(a));
+LIBALLOC_REPLACEABLE void* operator new[](size_t n, const std::nothrow_t& tag) noexcept {
+  const New now = g_new_array;
+  return LIBALLOC_LIKELY(now == liballoc_own_new_array) ? ::operator new(n, tag) : call_replaced(now, n);
+}
+LIBALLOC_REPLACEABLE void* operator new(size_t n, std::align_val_t a, const std::nothrow_t&) noexcept {
+  const AlignedNew now = g_new_aligned;
+  if (LIBALLOC_LIKELY(now == liballoc_own_new_aligned)) return allocate_nothrow(n, static_cast<size_t>(a));
+  return call_replaced(now, n, a);
+}
+LIBALLOC_REPLACEABLE void* operator new[](size_t n, std::align_val_t a, const std::nothrow_t& tag) noexcept {
+  const AlignedNew now = g_new_array_aligned;
+  if (LIBALLOC_LIKELY(now == liballoc_own_new_array_aligned)) return ::operator new(n, a, tag);
+  return call_replaced(now, n, a);
 }
 
-LIBALLOC_EXPORT void operator delete(void* p) noexcept { liballoc::release(p); }
-LIBALLOC_EXPORT void operator delete[](void* p) noexcept { liballoc::release(p); }
-LIBALLOC_EXPORT void operator delete(void* p, size_t) noexcept { liballoc::release(p); }
-LIBALLOC_EXPORT void operator delete[](void* p, size_t) noexcept { liballoc::release(p); }
-LIBALLOC_EXPORT void operator delete(void* p, std::align_val_t) noexcept { liballoc::release(p); }
-LIBALLOC_EXPORT void operator delete[](void* p, std::align_val_t) noexcept { liballoc::release(p); }
-LIBALLOC_EXPORT void operator delete(void* p, size_t, std::align_val_t) noexcept { liballoc::release(p); }
-LIBALLOC_EXPORT void operator delete[](void* p, size_t, std::align_val_t) noexcept { liballoc::release(p); }
-LIBALLOC_EXPORT void operator delete(void* p, const std::nothrow_t&) noexcept { liballoc::release(p); }
-LIBALLOC_EXPORT void operator delete[](void* p, const std::nothrow_t&) noexcept { liballoc::release(p); }
-LIBALLOC_EXPORT void operator delete(void* p, std::align_val_t, const std::nothrow_t&) noexcept { liballoc::release(p); }
-LIBALLOC_EXPORT void operator delete[](void* p, std::align_val_t, const std::nothrow_t&) noexcept {
-  liballoc::release(p);
+LIBALLOC_REPLACEABLE void operator delete(void* p) noexcept { liballoc::release(p); }
+LIBALLOC_REPLACEABLE void operator delete[](void* p) noexcept { ::operator delete(p); }
+LIBALLOC_REPLACEABLE void operator delete(void* p, size_t) noexcept { ::operator delete(p); }
+LIBALLOC_REPLACEABLE void operator delete[](void* p, size_t) noexcept { ::operator delete[](p); }
+LIBALLOC_REPLACEABLE void operator delete(void* p, std::align_val_t) noexcept { liballoc::release(p); }
+LIBALLOC_REPLACEABLE void operator delete[](void* p, std::align_val_t a) noexcept { ::operator delete(p, a); }
+LIBALLOC_REPLACEABLE void operator delete(void* p, size_t, std::align_val_t a) noexcept { ::operator delete(p, a); }
+LIBALLOC_REPLACEABLE void operator delete[](void* p, size_t, std::align_val_t a) noexcept { ::operator delete[](p, a); }
+LIBALLOC_REPLACEABLE void operator delete(void* p, const std::nothrow_t&) noexcept { ::operator delete(p); }
+LIBALLOC_REPLACEABLE void operator delete[](void* p, const std::nothrow_t&) noexcept { ::operator delete[](p); }
+LIBALLOC_REPLACEABLE void operator delete(void* p, std::align_val_t a, const std::nothrow_t&) noexcept {
+  ::operator delete(p, a);
+}
+LIBALLOC_REPLACEABLE void operator delete[](void* p, std::align_val_t a, const std::nothrow_t&) noexcept {
+  ::operator delete[](p, a);
 }
