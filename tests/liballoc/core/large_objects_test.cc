@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -122,6 +123,38 @@ TEST(LargeObjectsTest, ThreadsMayResizeTheirObjectsSideBySide) {
   }
   for (std::thread& t : threads) t.join();
   for (const bool ok : good) EXPECT_TRUE(ok) << "contents were overwritten by another thread";
+  g_heap.verify();
+}
+
+TEST(MemoryFiguresTest, MayBeTakenAndMemoryTrimmedWhileThreadsComeAllocateAndGo) {
+  std::atomic<int> running{3};
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < 3; t++) {
+    threads.emplace_back([t, &running] {
+      uint32_t random = t + 1;
+      for (int round = 0; round < 30; round++) {
+        std::thread([&random] {
+          std::array<void*, 64> own{};
+          for (int i = 0; i < 300; i++) {
+            random = random * 1664525 + 1013904223;
+            void*& slot = own[(random >> 8) % own.size()];
+            release(slot);
+            slot = allocate((random >> 16) % 17 == 0 ? 40000 + (random >> 12) % 300000 : (random >> 16) % 3000);
+          }
+          for (void* p : own) release(p);
+        }).join();
+      }
+      running--;
+    });
+  }
+  do {
+    const MemoryFigures f = figures();
+    ASSERT_LT(f.small_live_bytes(), size_t{1} << 40) << "no sum went below zero";
+    ASSERT_LT(f.large_live_bytes(), size_t{1} << 40);
+    ASSERT_GE(f.pages.idle, f.pages.released);
+    trim_memory(kMiB);
+  } while (running.load() != 0);
+  for (std::thread& t : threads) t.join();
   g_heap.verify();
 }
 
