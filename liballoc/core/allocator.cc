@@ -108,14 +108,14 @@ void* allocate_slow(const AllocationRequest& request) {
     void* p = allocate_large(*thread, request);
     if (p == nullptr) {
       count_out_of_memory();
-      thread->pages_changed = true;
+      thread->figures_changed = true;
     }
     return p;
   }
   void* p = allocate_small(*thread, cache_class(cls, request.noscan), request.bytes);
   if (p == nullptr) {
     count_out_of_memory();
-    thread->pages_changed = true;
+    thread->figures_changed = true;
     return nullptr;
   }
   if (request.zero) memset(p, 0, request.bytes);

@@ -16,6 +16,7 @@
 #include "liballoc/meta/persistent_alloc.h"
 #include "liballoc/os/os.h"
 #include "liballoc/os/sys_mem.h"
+#include "liballoc/profile/libgcc_walk.h"
 
 namespace liballoc {
 
@@ -38,11 +39,13 @@ void unlock_all(bool in_child) {
   specials_unlock_after_fork(in_child);
   g_heap.unlock_after_fork(in_child);
   thread_unlock_after_fork(in_child);
+  libgcc_resume_after_fork(in_child);
   in_child ? g_fork_lock.reset_after_fork() : g_fork_lock.unlock();
 }
 
 void prepare() {
   g_fork_lock.lock();
+  libgcc_pause_for_fork();  // before the locks: who is walking may still need them
   thread_lock_for_fork();
   g_heap.lock_for_fork();
   specials_lock_for_fork();

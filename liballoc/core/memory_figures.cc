@@ -28,7 +28,7 @@ void add_mallocs(const liballoc_abi_thread* block, void* context) {
 }
 
 void add_idle(Span* span, void* context) {
-  if (span->state.load(std::memory_order_relaxed) != SpanState::kFree) return;
+  if (span->state.load(std::memory_order_relaxed) != SpanState::kFree && !span->recent) return;
   unsigned group = log2_floor(span->pages);
   if (group >= kIdleGroups) group = kIdleGroups - 1;
   MemoryFigures::Idle& idle = static_cast<MemoryFigures*>(context)->idle[group];
@@ -83,7 +83,7 @@ size_t trim_memory(size_t keep) {
   BadFree bad = BadFree::kNone;
   void* culprit = nullptr;
   if (!thread_cache_flush(g_heap, thread->heap, &bad, &culprit)) report_bad_free(bad, culprit);
-  thread->pages_changed = true;  // what the thread holds is part of the published figures
+  thread->figures_changed = true;  // what the thread holds is part of the published figures
   PageHeap& heap = g_heap.pages();
   const PageHeapStats stats = heap.stats();
   const uint64_t backed = stats.idle - stats.released;

@@ -24,6 +24,9 @@ constinit Config g_config;
 
 namespace {
 
+// Small next to any heap that frees so much at once; nothing of it keeps the heap from growing less.
+constexpr size_t kRecentSpanBytes = size_t{32} << 20;
+
 constinit bool g_heap_started = false;  // under the registry's lock
 constinit RelaxedCounter g_out_of_memory;
 // Set when the process is (or becomes) one that should have a segment, cleared by whoever makes it. Relaxed: only the main
@@ -63,6 +66,7 @@ void say(const char* line) {
 bool runtime_start_heap() {
   if (g_heap_started) return true;
   if (!g_heap.init(LIBALLOC_TSAN ? 0 : kArenaHintCount, g_arena_table)) return false;
+  g_heap.pages().keep_recent(kRecentSpanBytes);
   bridge_install();
   report_install();
   fork_install();

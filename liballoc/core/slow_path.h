@@ -32,10 +32,13 @@ class SlowPath {
   ~SlowPath() {
     if (thread_ == nullptr) return;
     store_relaxed(&thread_->block->cached_bytes, thread_cache_bytes(thread_->heap));
-    if (thread_->pages_changed) {
-      thread_->pages_changed = false;
+    if (LIBALLOC_UNLIKELY(thread_->figures_changed)) {
+      thread_->figures_changed = false;
       bridge_publish_memstats();
-      g_heap.pages().scavenge_tick(monotonic_ns());
+    }
+    if (LIBALLOC_UNLIKELY(thread_->pages_freed)) {
+      thread_->pages_freed = false;
+      g_heap.pages().scavenge_tick(thread_->slow_ns != 0 ? thread_->slow_ns : monotonic_ns());
     }
     thread_->in_slow = false;
     if (LIBALLOC_UNLIKELY(thread_exited())) thread_detach();

@@ -82,13 +82,9 @@ uint32_t event_kind(SpanEvent event) {
   return LIBALLOC_EVENT_NONE;
 }
 
-bool changes_figures(SpanEvent event) {
-  return event == SpanEvent::kAlloc || event == SpanEvent::kFree || event == SpanEvent::kScavenge;
-}
-
 void on_span(Span* s, SpanEvent event, uint64_t detail) {
   Thread* thread = t_thread;
-  if (thread != nullptr && changes_figures(event)) thread->pages_changed = true;
+  if (thread != nullptr && event == SpanEvent::kFree) thread->pages_freed = true;
   if (!g_segment.active()) return;
   if (event == SpanEvent::kCreate) {
     s->telemetry_record = g_segment.add_span();
@@ -112,28 +108,13 @@ void on_span(Span* s, SpanEvent event, uint64_t detail) {
 }
 
 void on_grow(uintptr_t address, uint64_t bytes) {
-  if (Thread* thread = t_thread) thread->pages_changed = true;
   if (!g_segment.active()) return;
   g_segment.emit(LIBALLOC_EVENT_HEAP_GROW, t_thread != nullptr ? t_thread->tid : 0, monotonic_ns(), address, bytes);
 }
 
-}  // namespace
-
-void bridge_install() { g_heap_observer = {on_span, on_grow}; }
-
-void bridge_publish_all_spans() {
-  g_heap.pages().for_each_span(
-      [](Span* s, void*) {
-        clear_specials(g_heap.map(), s);  // they name samples of another segment
-        s->telemetry_record = g_segment.add_span();
-        write_record(s, monotonic_ns());
-      },
-      nullptr);
-}
-
-void bridge_publish_memstats() {
+// With the page heap's lock held: everything else is read from counters.
+void on_figures(const PageHeapStats& pages) {
   if (!g_segment.active()) return;
-  const PageHeapStats pages = g_heap.pages().stats();
   const SysStats& sys = g_heap.sys();
   const SysMemStats& os = sys_mem_stats();
   const ThreadCounts threads = thread_counts();
@@ -170,6 +151,24 @@ void bridge_publish_memstats() {
   m.spans_idle = pages.spans_idle;
   m.arenas = pages.arenas;
   g_segment.publish_memstats(m);
+}
+
+}  // namespace
+
+void bridge_install() { g_heap_observer = {on_span, on_grow, on_figures}; }
+
+void bridge_publish_all_spans() {
+  g_heap.pages().for_each_span(
+      [](Span* s, void*) {
+        clear_specials(g_heap.map(), s);  // they name samples of another segment
+        s->telemetry_record = g_segment.add_span();
+        write_record(s, monotonic_ns());
+      },
+      nullptr);
+}
+
+void bridge_publish_memstats() {
+  if (g_segment.active()) g_heap.pages().publish();
 }
 
 }  // namespace liballoc

@@ -19,11 +19,11 @@ namespace liballoc {
 namespace {
 
 constinit ThreadCache g_empty_cache;  // never written: every bin is empty and full
-constinit SpinLock g_registry_lock{LockRank::kThreadRegistry};  // guards the four below
+constinit SpinLock g_registry_lock{LockRank::kThreadRegistry};  // guards what follows
 constinit FixedAlloc<Thread> g_storage{g_heap.sys().mcache};
 constinit Thread* g_live = nullptr;
 constinit Thread* g_pool = nullptr;
-constinit ThreadCounts g_counts = {0, 0};
+constinit RelaxedCounter g_live_count, g_started_count;  // written under the registry lock
 
 constinit pthread_key_t g_exit_key = 0;
 constinit bool g_exit_key_made = false;  // written under the registry lock before any Thread exists
@@ -93,21 +93,21 @@ Thread* thread_attach() {
       return nullptr;
     }
     link_live(t);
-    g_counts.live++;
-    if (!t_exited) g_counts.started++;
+    g_live_count.add(1);
+    if (!t_exited) g_started_count.add(1);
   }
   const uint64_t now = monotonic_ns();
   t->tid = sys::current_tid();
   t->random.seed(now ^ (uint64_t{t->tid} << 32) ^ reinterpret_cast<uintptr_t>(t));
   t->next_sample = draw_next_sample(*t);
-  t->pages_changed = true;  // memstats count threads
+  t->figures_changed = true;  // memstats count threads
   thread_cache_reset_bins(t->heap);
   t->block = g_segment.acquire_thread_block(t->tid, now);
   if (t->block == nullptr) t->block = private_block_of(t);
   if (t->block == nullptr) {
     LockHolder hold(g_registry_lock);
     unlink(t);
-    g_counts.live--;
+    g_live_count.sub(1);
     to_pool(t);
     return nullptr;
   }
@@ -142,7 +142,7 @@ void thread_detach() {
   {
     LockHolder hold(g_registry_lock);
     unlink(t);
-    g_counts.live--;
+    g_live_count.sub(1);
     to_pool(t);
   }
   bridge_publish_memstats();
@@ -174,10 +174,7 @@ void thread_join_segment(Thread* t) {
   t->heap.cache->counters = to;
 }
 
-ThreadCounts thread_counts() {
-  LockHolder hold(g_registry_lock);
-  return g_counts;
-}
+ThreadCounts thread_counts() { return {g_live_count.load(), g_started_count.load()}; }
 
 uint64_t thread_cache_inuse_bytes() { return g_storage.inuse_bytes(); }
 
@@ -224,10 +221,12 @@ void thread_forget_others(const LiveTotals& inherited) {
   for (Thread* p = g_pool; p != nullptr; p = p->next) {
     if (p->private_block != nullptr) *p->private_block = {};
   }
-  g_counts = {0, 0};
+  g_live_count.set(0);
+  g_started_count.set(0);
   if (self == nullptr) return;
   link_live(self);
-  g_counts = {1, 1};
+  g_live_count.set(1);
+  g_started_count.set(1);
   self->tid = sys::current_tid();
   thread_cache_restore_after_fork(self->heap);
   self->block = private_block_of(self);

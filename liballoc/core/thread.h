@@ -21,7 +21,8 @@ struct Thread {
   uint32_t tid;
   bool in_slow;         // inside a slow path: a nested call comes from a signal handler
   uint64_t slow_ns;     // time of the current slow path, read once by the first who asks; 0 = not yet
-  bool pages_changed;   // the page heap moved since memstats were published
+  bool figures_changed; // something else than the page heap that memstats show changed
+  bool pages_freed;     // idle memory may be due for the OS
   Thread* next;         // registry or pool
   Thread* prev;
 };

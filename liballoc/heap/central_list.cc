@@ -16,12 +16,12 @@ void CentralList::unfile_locked(Span* span) {
 }
 
 bool CentralList::release_locked(Span* span) {
+  unfile_locked(span);
+  if (span->mark_count == span->alloc_count) return true;  // nothing to fold in: the span is no more
   if (span->mark_count != 0) {
     const uint32_t found = span->sweep();
     observe_span(span, SpanEvent::kSweep, found);
   }
-  unfile_locked(span);
-  if (span->alloc_count == 0) return true;
   file_locked(span, span->alloc_count < span->objects ? SpanPlace::kPartial : SpanPlace::kFull);
   return false;
 }
@@ -55,6 +55,41 @@ Span* CentralList::cache_span(Span* old, ThreadState* owner) {
     }
   }
   return got != nullptr ? got : grow(owner);
+}
+
+uint32_t CentralList::take_slots(void** end, uint32_t n) {
+  uint32_t taken = 0;
+  while (taken < n) {
+    {
+      LockHolder hold(lock_);
+      while (taken < n && !partial_.empty()) {
+        Span* span = partial_.first();
+        if (span->mark_count != 0) {
+          const uint32_t found = span->sweep();
+          observe_span(span, SpanEvent::kSweep, found);
+        }
+        taken += span->take(end - taken, n - taken);
+        if (span->alloc_count == span->objects) {
+          unfile_locked(span);
+          file_locked(span, SpanPlace::kFull);
+          observe_span(span, SpanEvent::kFiled, 0);
+        } else {
+          observe_span(span, SpanEvent::kTaken, span->alloc_count);
+        }
+      }
+    }
+    if (taken < n && !grow_partial()) break;
+  }
+  return taken;
+}
+
+bool CentralList::grow_partial() {
+  Span* span = heap_->allocate(kClasses[size_class_of(cache_class_)].pages, cache_class_);
+  if (span == nullptr) return false;
+  heap_->map().set_class(span, cache_class_);
+  LockHolder hold(lock_);
+  file_locked(span, SpanPlace::kPartial);
+  return true;
 }
 
 Span* CentralList::grow(ThreadState* owner) {

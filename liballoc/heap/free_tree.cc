@@ -23,9 +23,9 @@ void FreeTree::rotate_up(FreeTreeNode* n) {
   else g->right = n;
 }
 
-bool FreeTree::insert(Span* span) {
-  FreeTreeNode* n = nodes_.allocate();
-  if (n == nullptr) return false;
+void FreeTree::insert(Span* span) {
+  FreeTreeNode* n = span->node;
+  LIBALLOC_DCHECK(n != nullptr && n->span == nullptr);
   // xorshift32: priorities need spread, not secrecy.
   random_ ^= random_ << 13;
   random_ ^= random_ >> 17;
@@ -44,10 +44,8 @@ bool FreeTree::insert(Span* span) {
   n->parent = parent;
   *link = n;
   while (n->parent != nullptr && n->parent->priority > n->priority) rotate_up(n);
-  span->node = n;
   size_++;
   pages_ += span->pages;
-  return true;
 }
 
 void FreeTree::remove(Span* span) {
@@ -63,8 +61,7 @@ void FreeTree::remove(Span* span) {
   else n->parent->right = nullptr;
   size_--;
   pages_ -= n->pages;
-  nodes_.free(n);
-  span->node = nullptr;
+  n->span = nullptr;
 }
 
 Span* FreeTree::best_fit(size_t pages) const {

@@ -1,5 +1,6 @@
 // free_tree.h - free spans ordered by (pages, address): a treap with random priorities, so best fit is the first node that is
-// large enough and a tie takes the lowest address. Guarded by the page heap's lock. Nodes come from a fixed_alloc.
+// large enough and a tie takes the lowest address. Guarded by the page heap's lock. A span comes with its node, so that giving
+// memory back cannot fail for want of memory.
 // Source of the structure: Seidel and Aragon, "Randomized Search Trees", 1996.
 #pragma once
 
@@ -7,7 +8,6 @@
 #include <cstdint>
 
 #include "liballoc/heap/span.h"
-#include "liballoc/meta/fixed_alloc.h"
 
 namespace liballoc {
 
@@ -15,7 +15,7 @@ struct FreeTreeNode {
   FreeTreeNode* left;
   FreeTreeNode* right;
   FreeTreeNode* parent;
-  Span* span;
+  Span* span;  // null while in no tree
   size_t pages;    // copies of the span's, so that a walk stays in the nodes
   uintptr_t base;
   uint32_t priority;  // heap order: a parent's is not larger than its children's
@@ -23,10 +23,10 @@ struct FreeTreeNode {
 
 class FreeTree {
  public:
-  constexpr explicit FreeTree(FixedAlloc<FreeTreeNode>& nodes, uint32_t seed) : nodes_(nodes), random_(seed) {}
+  constexpr explicit FreeTree(uint32_t seed) : random_(seed) {}
 
-  // False when no node could be allocated.
-  [[nodiscard]] bool insert(Span* span);
+  // span->node is the span's own, and in no tree.
+  void insert(Span* span);
   void remove(Span* span);
   // The smallest span with at least `pages` pages, lowest address among equals; null when there is none.
   Span* best_fit(size_t pages) const;
@@ -46,7 +46,6 @@ class FreeTree {
   void rotate_up(FreeTreeNode* n);
   size_t verify_node(const FreeTreeNode* n, const FreeTreeNode** last) const;
 
-  FixedAlloc<FreeTreeNode>& nodes_;
   FreeTreeNode* root_ = nullptr;
   size_t size_ = 0;
   size_t pages_ = 0;

@@ -7,6 +7,7 @@
 
 namespace liballoc {
 
+struct PageHeapStats;
 struct Span;
 
 enum class SpanEvent : uint8_t {
@@ -28,6 +29,7 @@ enum class SpanEvent : uint8_t {
 struct HeapObserver {
   void (*span)(Span* span, SpanEvent event, uint64_t detail);
   void (*grew)(uintptr_t address, uint64_t bytes);
+  void (*figures)(const PageHeapStats& stats);  // after every change of them
 };
 
 // Set once at start-up, before other threads exist; null entries are skipped.

@@ -10,16 +10,23 @@
 
 namespace liballoc {
 
-constinit HeapObserver g_heap_observer = {nullptr, nullptr};
+constinit HeapObserver g_heap_observer = {nullptr, nullptr, nullptr};
 
 Span* PageHeap::new_span_locked(uintptr_t base, size_t pages) {
   void* memory = spans_.allocate();
   if (memory == nullptr) return nullptr;
+  FreeTreeNode* node = nodes_.allocate();
+  if (node == nullptr) {
+    spans_.free(static_cast<Span*>(memory));
+    return nullptr;
+  }
   Span* s = new (memory) Span();
+  s->node = node;
   s->base = base;
   s->pages = pages;
   s->state.store(SpanState::kManual, std::memory_order_relaxed);
   if (!all_spans_add_locked(s)) {
+    nodes_.free(node);
     spans_.free(s);
     return nullptr;
   }
@@ -33,6 +40,7 @@ void PageHeap::delete_span_locked(Span* span) {
   Span* last = all_spans_[--all_spans_size_];
   all_spans_[span->all_spans_index] = last;
   last->all_spans_index = span->all_spans_index;
+  nodes_.free(span->node);
   spans_.free(span);
 }
 
@@ -72,7 +80,7 @@ Span* PageHeap::split_locked(Span* span, size_t pages) {
 }
 
 // Puts a kManual span among the free ones, joined with free neighbours of the same kind.
-bool PageHeap::insert_free_locked(Span* span) {
+void PageHeap::insert_free_locked(Span* span) {
   Span* before = map_.raw_span(span->base - 1);
   if (before != nullptr && before->state.load(std::memory_order_relaxed) == SpanState::kFree &&
       before->scavenged == span->scavenged) {
@@ -95,12 +103,9 @@ bool PageHeap::insert_free_locked(Span* span) {
     observe_span(span, SpanEvent::kMerge, span->pages);
   }
   map_.set_boundary(span);
-  // A merge has just given a node back; only a lone span can fail here. It then stays out of the trees: its pages are lost for
-  // reuse, but nothing is corrupt.
-  if (!tree_of(span).insert(span)) return false;
+  tree_of(span).insert(span);
   span->state.store(SpanState::kFree, std::memory_order_relaxed);
   stats_.spans_idle++;
-  return true;
 }
 
 Span* PageHeap::best_fit_locked(size_t pages) {
@@ -154,17 +159,46 @@ void PageHeap::count_in_use_locked(size_t bytes) {
   stats_.peak_in_use_ns = monotonic_ns();
 }
 
-Span* PageHeap::allocate(size_t pages, unsigned cache_cls, size_t align_pages) {
-  LIBALLOC_DCHECK(pages != 0 && is_power_of_two(align_pages));
-  size_t want = 0;
-  if (__builtin_add_overflow(pages, align_pages - 1, &want) || want > (SIZE_MAX >> (kPageShift + 1))) return nullptr;
-  LockHolder hold(lock_);
+void PageHeap::drain_recent_locked(uint64_t older_than_ns) {
+  while (Span* s = recent_.take_older_than(older_than_ns)) {
+    stats_.spans_idle--;
+    insert_free_locked(s);
+  }
+}
+
+// An idle span that was taken from wherever it was; *whole says that it has the length asked for and its pages still name it.
+// Null when the heap cannot grow.
+Span* PageHeap::find_locked(size_t pages, size_t align_pages, bool* whole) {
+  *whole = false;
+  if (align_pages == 1) {
+    if (Span* s = recent_.take(pages)) {
+      stats_.spans_idle--;
+      *whole = true;
+      return s;
+    }
+  }
+  const size_t want = pages + align_pages - 1;
   Span* s = best_fit_locked(want);
+  if (s == nullptr && recent_.size() != 0) {
+    drain_recent_locked(UINT64_MAX);  // joined with their neighbours they may do
+    s = best_fit_locked(want);
+  }
   if (s == nullptr) {
     if (!grow_locked(want)) return nullptr;
     s = best_fit_locked(want);
     if (s == nullptr) return nullptr;
   }
+  tree_of(s).remove(s);
+  stats_.spans_idle--;
+  s->state.store(SpanState::kManual, std::memory_order_relaxed);
+  return s;
+}
+
+Span* PageHeap::allocate(size_t pages, unsigned cache_cls, size_t align_pages) {
+  LIBALLOC_DCHECK(pages != 0 && is_power_of_two(align_pages));
+  size_t want = 0;
+  if (__builtin_add_overflow(pages, align_pages - 1, &want) || want > (SIZE_MAX >> (kPageShift + 1))) return nullptr;
+  LockHolder hold(lock_);
   const unsigned size_cls = size_class_of(cache_cls);
   uint64_t* bits = nullptr;
   uint32_t words = 0;
@@ -173,24 +207,32 @@ Span* PageHeap::allocate(size_t pages, unsigned cache_cls, size_t align_pages) {
     bits = static_cast<uint64_t*>(bits_of(words).allocate());
     if (bits == nullptr) return nullptr;
   }
-  tree_of(s).remove(s);
-  stats_.spans_idle--;
-  s->state.store(SpanState::kManual, std::memory_order_relaxed);
-  const uintptr_t aligned = align_up(s->base, align_pages << kPageShift);
-  Span* got = nullptr;
-  if (!carve_locked(s, (aligned - s->base) >> kPageShift, pages, &got)) {
-    insert_free_locked(s);
+  bool whole = false;
+  Span* s = find_locked(pages, align_pages, &whole);
+  if (s != nullptr && !whole) {
+    const uintptr_t aligned = align_up(s->base, align_pages << kPageShift);
+    Span* got = nullptr;
+    if (carve_locked(s, (aligned - s->base) >> kPageShift, pages, &got)) {
+      s = got;
+    } else {
+      insert_free_locked(s);
+      s = nullptr;
+    }
+  }
+  if (s == nullptr) {
     if (bits != nullptr) bits_of(words).free(bits);
     return nullptr;
   }
-  s = got;
   if (s->scavenged) {
     sys_used(reinterpret_cast<void*>(s->base), s->bytes());
     stats_.released -= s->bytes();
     s->scavenged = false;
     observe_span(s, SpanEvent::kReuse, s->bytes());
   }
-  if (touch_fresh_locked(s)) s->need_zero = false;
+  if (!whole) {
+    if (touch_fresh_locked(s)) s->need_zero = false;
+    map_.set_spans(s);
+  }
   stats_.idle -= s->bytes();
   count_in_use_locked(s->bytes());
   stats_.spans_in_use++;
@@ -209,10 +251,10 @@ Span* PageHeap::allocate(size_t pages, unsigned cache_cls, size_t align_pages) {
     s->mark_count = 0;
     s->place = SpanPlace::kLarge;
   }
-  map_.set_spans(s);
   map_.set_in_use(s, true);
   s->state.store(SpanState::kInUse, std::memory_order_release);  // pairs with find_in_use()
   observe_span(s, SpanEvent::kAlloc, 0);
+  publish_locked();
   return s;
 }
 
@@ -236,7 +278,9 @@ void PageHeap::free(Span* s) {
   stats_.idle += s->bytes();
   stats_.spans_in_use--;
   observe_span(s, SpanEvent::kFree, 0);
-  insert_free_locked(s);
+  if (recent_.keep(s)) stats_.spans_idle++;
+  else insert_free_locked(s);
+  publish_locked();
 }
 
 void PageHeap::set_soft_limit(uint64_t bytes) {
@@ -244,12 +288,26 @@ void PageHeap::set_soft_limit(uint64_t bytes) {
   stats_.soft_limit = bytes;
 }
 
+void PageHeap::keep_recent(size_t bytes) {
+  LockHolder hold(lock_);
+  recent_.set_limit(bytes);
+  if (bytes == 0) drain_recent_locked(UINT64_MAX);
+}
+
+void PageHeap::publish_locked() {
+  stats_.mspan_inuse = spans_.inuse_bytes() + nodes_.inuse_bytes();
+  for (const FixedAllocBase& b : bits_) stats_.mspan_inuse += b.inuse_bytes();
+  if (g_heap_observer.figures != nullptr) g_heap_observer.figures(stats_);
+}
+
+void PageHeap::publish() {
+  LockHolder hold(lock_);
+  publish_locked();
+}
+
 PageHeapStats PageHeap::stats() {
   LockHolder hold(lock_);
-  PageHeapStats out = stats_;
-  out.mspan_inuse = spans_.inuse_bytes() + nodes_.inuse_bytes();
-  for (const FixedAllocBase& b : bits_) out.mspan_inuse += b.inuse_bytes();
-  return out;
+  return stats_;
 }
 
 void PageHeap::for_each_span(void (*visit)(Span*, void*), void* context) {
@@ -261,7 +319,7 @@ void PageHeap::verify() {
   LockHolder hold(lock_);
   free_.verify();
   scavenged_.verify();
-  uint64_t in_use = 0, idle = 0, released = 0;
+  uint64_t in_use = 0, idle = 0, released = 0, recent = 0;
   for (size_t i = 0; i < all_spans_size_; i++) {
     Span* s = all_spans_[i];
     LIBALLOC_CHECK(s->all_spans_index == i);
@@ -272,8 +330,12 @@ void PageHeap::verify() {
       for (uintptr_t at = s->base; at < s->end(); at += kPageBytes) LIBALLOC_CHECK(map_.find_in_use(at) == s);
       continue;
     }
-    if (state != SpanState::kFree) continue;  // kManual: on its way between the two
+    if (state != SpanState::kFree && !s->recent) continue;  // kManual: on its way between the two
     idle += s->bytes();
+    if (s->recent) {
+      recent += s->bytes();
+      continue;
+    }
     if (s->scavenged) released += s->bytes();
     Span* after = map_.raw_span(s->end());
     LIBALLOC_CHECK(after == nullptr || after->state.load(std::memory_order_relaxed) != SpanState::kFree ||
@@ -281,8 +343,9 @@ void PageHeap::verify() {
     LIBALLOC_CHECK(after == nullptr || after->base == s->end());
   }
   LIBALLOC_CHECK(in_use == stats_.in_use && idle == stats_.idle && released == stats_.released);
-  LIBALLOC_CHECK(free_.size() + scavenged_.size() == stats_.spans_idle);
-  LIBALLOC_CHECK((free_.pages() + scavenged_.pages()) << kPageShift == idle);
+  LIBALLOC_CHECK(recent == recent_.bytes());
+  LIBALLOC_CHECK(free_.size() + scavenged_.size() + recent_.size() == stats_.spans_idle);
+  LIBALLOC_CHECK(((free_.pages() + scavenged_.pages()) << kPageShift) + recent == idle);
 }
 
 }  // namespace liballoc

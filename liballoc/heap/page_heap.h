@@ -14,6 +14,7 @@
 #include "liballoc/heap/arena_hints.h"
 #include "liballoc/heap/arena_map.h"
 #include "liballoc/heap/free_tree.h"
+#include "liballoc/heap/recent_spans.h"
 #include "liballoc/heap/span.h"
 #include "liballoc/meta/fixed_alloc.h"
 #include "liballoc/meta/linear_alloc.h"
@@ -44,7 +45,7 @@ class PageHeap {
             FixedAllocBase(16, sys.mspan, false), FixedAllocBase(32, sys.mspan, false),
             FixedAllocBase(64, sys.mspan, false), FixedAllocBase(128, sys.mspan, false),
             FixedAllocBase(256, sys.mspan, false)},
-        hints_(sys.mspan), free_(nodes_, 0x9e3779b9u), scavenged_(nodes_, 0x7f4a7c15u) {}
+        hints_(sys.mspan), free_(0x9e3779b9u), scavenged_(0x7f4a7c15u) {}
 
   // Call once, before the first allocate(). False when the OS refuses.
   [[nodiscard]] bool init(unsigned hint_count = kArenaHintCount, ArenaMap::Entry* arena_table = nullptr);
@@ -66,6 +67,10 @@ class PageHeap {
   void scavenge_tick(uint64_t now_ns);
 
   void set_soft_limit(uint64_t bytes);
+  // Freed spans of few pages stay whole for a while, up to so many bytes; 0, the default, joins them with their neighbours at once.
+  void keep_recent(size_t bytes);
+  // Tells the observer the figures as they are.
+  void publish();
   PageHeapStats stats();
   // Every span record that exists, with the lock held. The visitor must not call back.
   void for_each_span(void (*visit)(Span* span, void* context), void* context);
@@ -89,7 +94,7 @@ class PageHeap {
   Span* new_span_locked(uintptr_t base, size_t pages);
   void delete_span_locked(Span* span);
   Span* split_locked(Span* span, size_t pages);  // the rest, not in a tree; null when metadata ran out
-  bool insert_free_locked(Span* span);           // coalesces; false when metadata ran out (the span then stays kManual)
+  void insert_free_locked(Span* span);           // coalesces
   bool carve_locked(Span* span, size_t head, size_t pages, Span** out);
   bool all_spans_add_locked(Span* span);
   bool touch_fresh_locked(const Span* span);
@@ -97,6 +102,9 @@ class PageHeap {
   FreeTree& tree_of(const Span* span) { return span->scavenged ? scavenged_ : free_; }
   FixedAllocBase& bits_of(uint32_t words) { return bits_[words <= 1 ? 0 : log2_floor(words)]; }
   size_t scavenge_locked(size_t bytes, uint64_t older_than_ns);
+  void drain_recent_locked(uint64_t older_than_ns);
+  Span* find_locked(size_t pages, size_t align_pages, bool* whole);
+  void publish_locked();
 
   ArenaMap& map_;
   SysStats& sys_;
@@ -106,6 +114,7 @@ class PageHeap {
   FixedAllocBase bits_[5];  // 1, 2, 4, 8, 16 words each for alloc and mark bits
   ArenaHints hints_;
   LinearAlloc arena_metadata_;
+  RecentSpans recent_;
   FreeTree free_;
   FreeTree scavenged_;
   uintptr_t current_at_ = 0, current_end_ = 0;  // rest of the reserved range that growth carves from

@@ -19,6 +19,7 @@ bool PageHeap::try_shrink(Span* span, size_t pages) {
   stats_.idle += tail->bytes();
   observe_span(tail, SpanEvent::kFree, 0);
   insert_free_locked(tail);
+  publish_locked();
   return true;
 }
 
@@ -59,6 +60,7 @@ bool PageHeap::try_grow(Span* span, size_t pages) {
     observe_span(span, SpanEvent::kMerge, span->pages);
     if (rest != nullptr) insert_free_locked(rest);
   }
+  publish_locked();
   return true;
 }
 

@@ -9,6 +9,7 @@ namespace liballoc {
 
 size_t PageHeap::scavenge_locked(size_t bytes, uint64_t older_than_ns) {
   size_t released = 0;
+  drain_recent_locked(older_than_ns);
   Span* s = free_.largest();
   while (s != nullptr && released < bytes) {
     Span* smaller = free_.predecessor(s);
@@ -39,6 +40,7 @@ size_t PageHeap::scavenge_locked(size_t bytes, uint64_t older_than_ns) {
     }
     s = smaller;
   }
+  publish_locked();
   return released;
 }
 

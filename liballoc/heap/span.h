@@ -56,12 +56,12 @@ struct Span {
   uint8_t cache_class = 0;
   bool noscan = false;
   bool need_zero = false;   // memory may hold old contents
+  bool recent = false;      // idle, kept by RecentSpans
   bool scavenged = false;   // Free: the OS has the pages back
   uint64_t unused_since = 0;  // ns, Free
   ThreadState* owner = nullptr;     // Cached, PageCached
-  FreeTreeNode* node = nullptr;     // Free
-  Special* specials = nullptr;      // sorted by slot; guarded by special_lock
-  SpinLock special_lock{LockRank::kSpecials};
+  FreeTreeNode* node = nullptr;     // its own for life; in a tree while Free
+  Special* specials = nullptr;      // sorted by slot; guarded by the lock in specials.cc
   uint32_t all_spans_index = 0;
 
   size_t bytes() const { return pages << kPageShift; }

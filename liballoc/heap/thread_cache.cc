@@ -47,7 +47,9 @@ bool thread_cache_init(ThreadState& state, RelaxedCounter& stat) {
   stat.add(bytes);
   state.cache = static_cast<ThreadCache*>(region);
   state.slots = reinterpret_cast<void**>(static_cast<char*>(region) + hot);
-  for (uint16_t& f : state.fill) f = kFirstFill;
+  for (unsigned c = 0; c < kCacheClasses; c++) {
+    state.fill[c] = takes_slots_directly(size_class_of(c)) ? 1 : kFirstFill;  // each may cost a span
+  }
   thread_cache_reset_bins(state);
   return true;
 }
@@ -74,6 +76,14 @@ void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls) {
   state.fill[cache_cls] = static_cast<uint16_t>(want * 2 > most ? most : want * 2);
   if (bin.limit < bin.base + want) bin.limit = bin.base + want;
 
+  if (takes_slots_directly(size_cls)) {
+    const uint32_t taken = heap.central(cache_cls).take_slots(bin.base + want, want);
+    if (taken == 0) return nullptr;
+    if (taken < want) memmove(bin.base, bin.base + want - taken, taken * sizeof(void*));
+    bin.top = bin.base + taken - 1;
+    note_cached(state, cache_cls);
+    return *bin.top;
+  }
   Span* span = state.spans[cache_cls];
   uint32_t got = span != nullptr ? span->take(bin.base + want, want) : 0;
   while (got == 0) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <vector>
 
 #include "liballoc/os/os.h"
 
@@ -174,8 +175,46 @@ TEST(PageHeapTest, ASoftLimitReleasesIdleMemoryBeforeGrowing) {
   heap.pages.free(guard);
 }
 
-TEST(PageHeapTest, AgreesWithAModelUnderRandomOperations) {
+TEST(PageHeapTest, ARecentlyFreedSpanIsHandedOutAgainWhole) {
   TestHeap heap;
+  heap.pages.keep_recent(1 << 20);
+  Span* a = large(heap.pages, 3);
+  Span* b = large(heap.pages, 3);
+  const uintptr_t base = a->base;
+  heap.pages.free(a);
+  heap.pages.free(b);
+  heap.pages.verify();
+  EXPECT_EQ(heap.pages.stats().idle - heap.pages.stats().released, 6 * kPageBytes);
+  EXPECT_EQ(large(heap.pages, 3), b) << "the one freed last";
+  Span* again = large(heap.pages, 3);
+  EXPECT_EQ(again->base, base);
+  EXPECT_TRUE(again->need_zero);
+  EXPECT_EQ(heap.map.find_in_use(base + 2 * kPageBytes), again);
+  heap.pages.verify();
+  heap.pages.free(b);
+  heap.pages.free(again);
+}
+
+TEST(PageHeapTest, RecentSpansJoinTheirNeighboursBeforeTheHeapGrows) {
+  TestHeap heap;
+  heap.pages.keep_recent(64 << 20);
+  std::vector<Span*> spans;
+  while (heap.pages.stats().grows < 2) spans.push_back(large(heap.pages, 16));
+  for (Span* s : spans) heap.pages.free(s);
+  const uint64_t grows = heap.pages.stats().grows;
+  Span* whole = large(heap.pages, spans.size() * 16 - 1);
+  ASSERT_NE(whole, nullptr);
+  EXPECT_EQ(heap.pages.stats().grows, grows);
+  heap.pages.free(whole);
+  heap.pages.verify();
+}
+
+class PageHeapModelTest : public testing::TestWithParam<size_t> {};
+INSTANTIATE_TEST_SUITE_P(RecentBytes, PageHeapModelTest, testing::Values(0u, 1u << 20, 1u << 30));
+
+TEST_P(PageHeapModelTest, AgreesWithAModelUnderRandomOperations) {
+  TestHeap heap;
+  heap.pages.keep_recent(GetParam());
   std::mt19937 random(3);
   std::map<uintptr_t, Span*> live;
   for (int step = 0; step < 6000; step++) {
