@@ -64,9 +64,9 @@ LIBALLOC_READS_FRAMES uintptr_t load_word(uintptr_t at) {
   return *reinterpret_cast<const volatile uintptr_t*>(at);
 }
 
-// Whether a word at `at` lies in [low, high).
+// Whether a word at `at` lies in [low, high); both are aligned.
 bool holds_word(uintptr_t at, uintptr_t low, uintptr_t high) {
-  return at >= low && at < high && at % kWordBytes == 0;
+  return at - low < high - low && at % kWordBytes == 0;
 }
 
 uintptr_t plus_slots(uintptr_t base, int slots) {
@@ -92,8 +92,8 @@ bool step(const FrameRule& rule, bool first, FrameRegisters* at) {
     if (!holds_word(cfa, at->sp, at->sp + kMaxFrameBytes)) return false;
     cfa = load_word(cfa);
   }
-  // Every call but that of a leaf, which keeps its return address in a register, leaves a word.
-  if (cfa % kWordBytes != 0 || cfa < at->sp || cfa - at->sp > kMaxFrameBytes) return false;
+  // Not below the stack pointer (it would be far above by this difference), not absurdly far.
+  if ((cfa | at->sp) % kWordBytes != 0 || cfa - at->sp > kMaxFrameBytes) return false;
 
   const uintptr_t lowest = at->sp - kBelowSpBytes;
   uintptr_t fp = at->fp;
@@ -103,9 +103,9 @@ bool step(const FrameRule& rule, bool first, FrameRegisters* at) {
     fp = load_word(saved);
   }
   uintptr_t ra = at->lr;
-  if (rule.ra_slot != 0) {
+  if (LIBALLOC_LIKELY(rule.ra_slot != 0)) {
     const uintptr_t saved = plus_slots(cfa, rule.ra_slot);
-    if (!holds_word(saved, lowest, cfa)) return false;
+    if (saved - lowest >= cfa - lowest) return false;
     ra = load_word(saved);
   } else if (!first) {
     return false;  // only the innermost function can have it in a register still

@@ -8,9 +8,13 @@
 // the same bytes: after dlclose and dlopen another image may lie there.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
+#include "liballoc/base/atomic.h"
+#include "liballoc/base/compiler.h"
 #include "liballoc/profile/unwind_rules.h"
 
 namespace liballoc {
@@ -33,12 +37,82 @@ class RuleCache {
   void init(void* memory);
   bool active() const;
 
-  bool find(uintptr_t pc, const UnwindModule& module, FrameRule* out) const;
+  LIBALLOC_INLINE bool find(uintptr_t pc, const UnwindModule& module, FrameRule* out) const;
   // Leaves out what cannot be told again or does not fit.
   void keep(uintptr_t pc, const UnwindModule& module, const DerivedRule& derived);
 
  private:
   Slot* slots_ = nullptr;  // set once, before its contents matter
 };
+
+// The rest is what find() needs to be inlined into the walk's loop.
+namespace rule_cache_detail {
+
+inline constexpr unsigned kPcBits = 48;
+inline constexpr uint64_t kPcMask = (uint64_t{1} << kPcBits) - 1;
+inline constexpr uint64_t kSequenceUnit = uint64_t{1} << kPcBits;
+inline constexpr unsigned kBytesShift = 32, kCfaShift = 48, kFpShift = 56,
+                          kSignedShift = 63;  // in Slot::source
+
+LIBALLOC_INLINE size_t home_of(uintptr_t pc) {
+  constexpr unsigned kSets = RuleCache::kSlots / RuleCache::kWays;
+  static_assert(std::has_single_bit(kSets));
+  constexpr unsigned kShift = 64 - (std::bit_width(kSets) - 1);
+  return RuleCache::kWays * ((pc * 0x9e3779b97f4a7c15) >> kShift);
+}
+
+LIBALLOC_INLINE uint64_t load_8_bytes(uintptr_t at) {
+  uint64_t value;
+  memcpy(&value, reinterpret_cast<const void*>(at), sizeof(value));
+  return value;
+}
+
+// Of the first `bytes` of an entry, at least kFdeHeadBytes, and of the head of its CIE.
+LIBALLOC_INLINE uint32_t hash_source(uintptr_t fde, uint32_t bytes) {
+  constexpr uint64_t kFactor = 0x9fb21c651e98df25;
+  const uint64_t first = load_8_bytes(fde);
+  const uintptr_t cie = fde + 4 - (first >> 32);
+  const uintptr_t last = fde + bytes - 8;
+  uint64_t hash = (first ^ load_8_bytes(cie + 8)) * kFactor;
+  hash = (hash ^ load_8_bytes(cie + 16)) * kFactor;
+  for (uintptr_t at = fde + 8; at < last; at += 8) hash = (hash ^ load_8_bytes(at)) * kFactor;
+  hash = (hash ^ load_8_bytes(last)) * kFactor;
+  return static_cast<uint32_t>(hash >> 32);
+}
+
+}  // namespace rule_cache_detail
+
+LIBALLOC_INLINE bool RuleCache::find(uintptr_t pc, const UnwindModule& module,
+                                     FrameRule* out) const {
+  using namespace rule_cache_detail;
+  const Slot* const slots = load_acquire(&slots_);
+  if (LIBALLOC_UNLIKELY(slots == nullptr)) return false;
+  const Slot* slot = slots + home_of(pc);
+  for (size_t way = 0; way < kWays; way++, slot++) {
+    const uint64_t tag = load_acquire(&slot->tag);
+    if ((tag & (kPcMask | kSequenceUnit)) != pc)
+      continue;  // pc has no bit in common with the sequence
+    // Acquire: the tag below is read after these.
+    const uint64_t rule = load_acquire(&slot->rule);
+    const uint64_t source = load_acquire(&slot->source);
+    const uint64_t check = load_acquire(&slot->check);
+    if (LIBALLOC_UNLIKELY(load_relaxed(&slot->tag) != tag)) continue;
+    // The same image, hence the entry is still in it and may be read.
+    if (LIBALLOC_UNLIKELY(static_cast<uint32_t>(check) != module.fingerprint)) continue;
+    if (!module.permanent) {
+      const auto distance = static_cast<intptr_t>(static_cast<int32_t>(source));
+      const uintptr_t fde = module.header + static_cast<uintptr_t>(distance);
+      if (hash_source(fde, source >> kBytesShift & UINT16_MAX) != check >> 32) continue;
+    }
+    out->cfa_offset = static_cast<int32_t>(rule);
+    out->fp_slot = static_cast<int16_t>(rule >> 32);
+    out->ra_slot = static_cast<int16_t>(rule >> 48);
+    out->cfa = static_cast<CfaRule>(source >> kCfaShift & 0xff);
+    out->fp = static_cast<FpRule>(source >> kFpShift & 0x7f);
+    out->ra_signed = source >> kSignedShift != 0;
+    return true;
+  }
+  return false;
+}
 
 }  // namespace liballoc

@@ -34,6 +34,7 @@ LIBALLOC_NOINLINE CapturedStack capture_stack(uintptr_t* pcs, uint32_t max_depth
 }
 
 void warm_unwinder() {
+  note_permanent_images();
   if (!g_rules.active()) {
     void* const memory = sys_alloc(RuleCache::kBytes);
     if (memory != nullptr) g_rules.init(memory);  // without it each walk reads the tables anew

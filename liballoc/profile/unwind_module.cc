@@ -2,8 +2,11 @@
 #include "liballoc/profile/unwind_module.h"
 
 #include <dlfcn.h>
+#include <sys/auxv.h>
 
 #include <cstring>
+
+#include "liballoc/base/atomic.h"
 
 namespace liballoc {
 
@@ -14,7 +17,16 @@ uint64_t mix(uint64_t hash, uint64_t word) {
   return hash ^ (hash >> 32);
 }
 
+// An address in each; 0: not noted.
+constinit uintptr_t g_permanent[3] = {};
+
 }  // namespace
+
+void note_permanent_images() {
+  store_relaxed(&g_permanent[0], reinterpret_cast<uintptr_t>(&find_unwind_module));
+  store_relaxed(&g_permanent[1], static_cast<uintptr_t>(getauxval(AT_PHDR)));
+  store_relaxed(&g_permanent[2], reinterpret_cast<uintptr_t>(&getauxval));
+}
 
 bool find_unwind_module(uintptr_t pc, UnwindModule* out) {
   dl_find_object object;
@@ -23,6 +35,7 @@ bool find_unwind_module(uintptr_t pc, UnwindModule* out) {
   out->end = reinterpret_cast<uintptr_t>(object.dlfo_map_end);
   out->header = reinterpret_cast<uintptr_t>(object.dlfo_eh_frame);
   out->fingerprint = 0;
+  out->permanent = false;
   if (out->header == 0 || !out->contains(out->header, kUnwindHeaderBytes)) {
     out->header = 0;
     return true;
@@ -36,6 +49,8 @@ bool find_unwind_module(uintptr_t pc, UnwindModule* out) {
   hash = mix(hash, words[0]);
   hash = mix(hash, words[1]);
   out->fingerprint = static_cast<uint32_t>(hash);
+  for (const uintptr_t& address : g_permanent)
+    out->permanent |= out->contains(load_relaxed(&address));
   return true;
 }
 

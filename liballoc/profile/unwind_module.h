@@ -10,6 +10,7 @@ struct UnwindModule {
   uintptr_t start, end;  // mapped range, gaps included
   uintptr_t header;      // PT_GNU_EH_FRAME; 0: none, or not inside the range
   uint32_t fingerprint;  // equal: the same tables at the same place, as far as their header tells
+  bool permanent;        // never unloaded while this code runs
 
   bool contains(uintptr_t at) const { return at - start < end - start; }
   bool contains(uintptr_t at, uintptr_t bytes) const {
@@ -19,6 +20,10 @@ struct UnwindModule {
 
 // Bytes of the header that a table's user may read without a further check.
 inline constexpr uintptr_t kUnwindHeaderBytes = 20;
+
+// Notes the images that are permanent: this library's own, the program and libc, which this library
+// needs. Before that none is held to be.
+void note_permanent_images();
 
 // False when no image is loaded there.
 bool find_unwind_module(uintptr_t pc, UnwindModule* out);
