@@ -4,8 +4,11 @@
 
 #include <unwind.h>
 
+#include <atomic>
+
 #include "liballoc/base/atomic.h"
 #include "liballoc/base/compiler.h"
+#include "liballoc/base/syscall.h"
 
 struct dwarf_eh_bases {  // of libgcc; what it holds is of no interest here
   void* bases[3];
@@ -21,9 +24,35 @@ namespace {
 // before, libgcc aborts.
 constinit bool g_tables_found = false;
 
+// Either a walker sees the pause or the pauser sees the walker: both write, then read the other's
+// word, sequentially consistent.
+constinit std::atomic<uint32_t> g_inside{0};
+constinit std::atomic<bool> g_paused{false};
+constexpr int kPatience = 20000;
+
+class Visit {
+ public:
+  Visit() {
+    g_inside.fetch_add(1, std::memory_order_seq_cst);
+    welcome_ = !g_paused.load(std::memory_order_seq_cst);
+  }
+  ~Visit() { g_inside.fetch_sub(1, std::memory_order_release); }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+  bool welcome() const { return welcome_; }
+
+ private:
+  bool welcome_;
+};
+
+bool find_table(uintptr_t pc) {
+  dwarf_eh_bases bases;
+  return _Unwind_Find_FDE(reinterpret_cast<void*>(pc), &bases) != nullptr;
+}
+
 bool tables_found() {
   if (load_relaxed(&g_tables_found)) return true;
-  if (!libgcc_describes(reinterpret_cast<uintptr_t>(&walk_by_libgcc))) return false;
+  if (!find_table(reinterpret_cast<uintptr_t>(&walk_by_libgcc))) return false;
   store_relaxed(&g_tables_found, true);
   return true;
 }
@@ -41,14 +70,29 @@ _Unwind_Reason_Code visit_frame(_Unwind_Context* context, void* argument) {
 }  // namespace
 
 LIBALLOC_NOINLINE void walk_by_libgcc(FrameSink* sink) {
-  if (LIBALLOC_UNLIKELY(!tables_found())) return;
+  const Visit visit;
+  if (LIBALLOC_UNLIKELY(!visit.welcome() || !tables_found())) return;
   sink->skip++;  // this function
   _Unwind_Backtrace(visit_frame, sink);
+  __asm__ volatile("" ::: "memory");  // no tail call: the frame to be skipped must be there
 }
 
 bool libgcc_describes(uintptr_t pc) {
-  dwarf_eh_bases bases;
-  return _Unwind_Find_FDE(reinterpret_cast<void*>(pc), &bases) != nullptr;
+  const Visit visit;
+  return visit.welcome() && find_table(pc);
+}
+
+void libgcc_pause_for_fork() {
+  g_paused.store(true, std::memory_order_seq_cst);
+  // Bounded: a handler may have interrupted a walk of this thread or wait for this thread.
+  for (int i = 0; i < kPatience && g_inside.load(std::memory_order_seq_cst) != 0; i++) {
+    sys::raw_syscall(SYS_sched_yield);
+  }
+}
+
+void libgcc_resume_after_fork(bool in_child) {
+  if (in_child) g_inside.store(0, std::memory_order_relaxed);
+  g_paused.store(false, std::memory_order_release);
 }
 
 }  // namespace liballoc

@@ -16,4 +16,10 @@ void walk_by_libgcc(FrameSink* sink);
 // it generated.
 bool libgcc_describes(uintptr_t pc);
 
+// Around fork(). In a fully static program libgcc looks tables up under a mutex of its own, which the
+// child needs even to exit: pause() waits until no thread is inside libgcc on our behalf and turns
+// away who comes after, whose stacks end where libgcc would have been asked.
+void libgcc_pause_for_fork();
+void libgcc_resume_after_fork(bool in_child);
+
 }  // namespace liballoc
