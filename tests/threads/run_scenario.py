@@ -4,9 +4,11 @@
 # Proves by the segments that liballoc was there, and that a process that ended in order left none behind.
 
 import argparse
+import contextlib
 import glob
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,8 +25,16 @@ def run(options, directory, **more):
         env["LIBALLOC_SAMPLE_RATE"] = options.sample_rate
     if options.library:
         env["LD_PRELOAD"] = options.library
-    return subprocess.run([options.program, options.scenario], env=env, cwd=directory, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, timeout=TIMEOUT_S, check=False)
+    process = subprocess.Popen([options.program, options.scenario], env=env, cwd=directory, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        text, _ = process.communicate(timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        text = b"FAILED: still running after %d s\n" % TIMEOUT_S
+    with contextlib.suppress(ProcessLookupError):  # whatever it left running
+        os.killpg(process.pid, signal.SIGKILL)
+    process.stdout.close()
+    return subprocess.CompletedProcess(process.args, process.wait(), text)
 
 
 def main():

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -118,9 +119,19 @@ uint64_t backed_bytes_of(const std::string& segment) {
 
 int wait_for(pid_t child) {
   int status = 0;
-  CHECK(waitpid(child, &status, 0) == child);
-  if (WIFSIGNALED(status)) fprintf(stderr, "process %d was ended by signal %d\n", child, WTERMSIG(status));
-  CHECK(WIFEXITED(status));
+  constexpr int kPollMicroseconds = 2000, kPatienceSeconds = 60;
+  pid_t ended = 0;
+  for (int i = 0; i < kPatienceSeconds * (1000000 / kPollMicroseconds) && ended == 0; i++) {
+    ended = waitpid(child, &status, WNOHANG);
+    if (ended == 0) usleep(kPollMicroseconds);
+  }
+  if (ended == 0) {
+    fprintf(stderr, "process %d hangs\n", child);
+    kill(child, SIGKILL);
+  } else if (WIFSIGNALED(status)) {
+    fprintf(stderr, "process %d was ended by signal %d\n", child, WTERMSIG(status));
+  }
+  CHECK(ended == child && WIFEXITED(status));
   return WEXITSTATUS(status);
 }
 
