@@ -12,19 +12,17 @@
 namespace liballoc {
 
 void drive_free_tree(std::span<const uint8_t> bytes) {
-  // Nodes come from memory that is never given back: one allocator for all runs.
-  static RelaxedCounter stat;
-  static FixedAlloc<FreeTreeNode> nodes(stat);
   FuzzInput input(bytes);
-  FreeTree tree(nodes, 1 + input.value<uint16_t>());
+  FreeTree tree(1 + input.value<uint16_t>());
   std::set<std::pair<size_t, uintptr_t>> model;
-  std::vector<std::unique_ptr<Span>> spans;  // those in the tree
+  std::vector<std::unique_ptr<Span>> spans;          // those in the tree
+  std::vector<std::unique_ptr<FreeTreeNode>> nodes;  // of all that ever were
   size_t pages = 0;
   const auto remove = [&](size_t i) {
     std::swap(spans[i], spans.back());
     Span* span = spans.back().get();
     tree.remove(span);
-    LIBALLOC_FUZZ_CHECK(span->node == nullptr);
+    LIBALLOC_FUZZ_CHECK(span->node->span == nullptr);
     LIBALLOC_FUZZ_CHECK(model.erase({span->pages, span->base}) == 1);
     pages -= span->pages;
     spans.pop_back();
@@ -37,7 +35,9 @@ void drive_free_tree(std::span<const uint8_t> bytes) {
       span->pages = 1 + (op / 8) % 16;
       span->base = (uintptr_t{1} << 30) + input.value<uint16_t>() * kPageBytes;
       if (!model.emplace(span->pages, span->base).second) continue;
-      LIBALLOC_FUZZ_CHECK(tree.insert(span.get()));
+      nodes.push_back(std::make_unique<FreeTreeNode>());
+      span->node = nodes.back().get();
+      tree.insert(span.get());
       pages += span->pages;
       spans.push_back(std::move(span));
     } else if (!spans.empty()) {
@@ -58,7 +58,7 @@ void drive_free_tree(std::span<const uint8_t> bytes) {
     tree.verify();
   }
   while (!spans.empty()) remove(spans.size() - 1);
-  LIBALLOC_FUZZ_CHECK(nodes.inuse_objects() == 0);
+  for (const auto& node : nodes) LIBALLOC_FUZZ_CHECK(node->span == nullptr);
 }
 
 }  // namespace liballoc
