@@ -53,6 +53,20 @@ class Runner:
         return result, [os.path.join(self.bin_dir, "bench_measure"), result,
                         *("%s=%s" % item for item in variables.items()), "--", *command]
 
+    def instructions(self, workload, allocator, percent):
+        """Instructions of one run, counted by callgrind; threads take turns there. Raises Failed."""
+        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+                   # valgrind must not put its own malloc in the place of the allocator's
+                   "--soname-synonyms=somalloc=nouserintercepts",
+                   *workload.command(self.bin_dir, True, percent)]
+        env = dict(clean_env(), **allocator.variables(self.shm_dir), **workload.env)
+        done = subprocess.run(command, env=env, cwd=self.work_dir, stdin=subprocess.DEVNULL, text=True,
+                              capture_output=True, check=False)
+        counts = [line.split()[-1] for line in done.stderr.splitlines() if "Collected :" in line]
+        if done.returncode != 0 or len(counts) != 1 or not counts[0].isdigit():
+            raise Failed("exit code %d: %s" % (done.returncode, done.stderr.strip()[-300:]))
+        return int(counts[0])
+
     def run(self, workload, allocator, quick, percent=None):
         """One run. Raises Failed."""
         command = workload.command(self.bin_dir, quick, percent)

@@ -165,6 +165,18 @@ def _verdict(what, value, limit):
     return "%-70s %6.2f  aim <= %.2f  %s" % (what, value, limit, "met" if value <= limit else "MISSED")
 
 
+def instruction_table(counts, names, peers):
+    """counts: {workload: {allocator: instructions}}. Millions, with liballoc's ratio to the best peer; worst first."""
+    rows = []
+    for workload, by_name in counts.items():
+        best = min([by_name[peer] for peer in peers if peer in by_name], default=math.nan)
+        ratio = by_name.get(OURS, math.nan) / best
+        row = [workload] + ["%.1f" % (by_name[name] / 1e6) if name in by_name else "-" for name in names]
+        rows.append((-math.inf if math.isnan(ratio) else ratio, row + ["-" if math.isnan(ratio) else "%.2f" % ratio]))
+    rows.sort(key=lambda item: -item[0])
+    return table(["instructions, millions"] + list(names) + ["to best"], [row for _, row in rows])
+
+
 def loss_order(results, workloads):
     """Workloads by the ratio of processor time to the best peer, worst first."""
     found = [(results.ratio(w, "cpu"), w) for w in workloads]

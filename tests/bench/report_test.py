@@ -76,6 +76,13 @@ class ReportTest(unittest.TestCase):
         self.assertAlmostEqual(means["liballoc"], 3.0)
         self.assertAlmostEqual(ours, 0.5)
 
+    def test_instructions_are_compared_to_the_best_peer_with_the_worst_first(self):
+        text = report.instruction_table({"a": {"liballoc": 1000000, "glibc": 2000000},
+                                         "b": {"liballoc": 3000000, "glibc": 2000000}, "c": {"glibc": 1000000}},
+                                        ["liballoc", "glibc"], ["glibc"])
+        cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
+        self.assertEqual(cells, [["b", "3.0", "2.0", "1.50"], ["a", "1.0", "2.0", "0.50"], ["c", "-", "1.0", "-"]])
+
     def test_other_output_is_another_digest(self):
         self.assertNotEqual(run(1.0, 1.0, "checksum 1\n").digest, run(1.0, 1.0, "checksum 2\n").digest)
 

@@ -97,6 +97,20 @@ def measure_all(chosen, works, runner, options, say):
     return results, rounds
 
 
+def count_instructions(chosen, works, runner, percent, say):
+    """Markdown of the instructions of each workload under each allocator, in millions; small work, one round."""
+    peers = [a.name for a in chosen if not a.ours]
+    counts, failed = {}, False
+    for workload in works:
+        for allocator in chosen:
+            try:
+                counts.setdefault(workload.name, {})[allocator.name] = runner.instructions(workload, allocator, percent)
+            except measure.Failed as error:
+                failed = failed or allocator.ours
+                say("%s under %s: %s" % (workload.name, allocator.name, error))
+    return report.instruction_table(counts, [a.name for a in chosen], peers), failed
+
+
 def parse(argv):
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__, allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="a part of the work, for at most 3 minutes")
@@ -107,6 +121,8 @@ def parse(argv):
     parser.add_argument("--repeats", type=int, help="rounds over the set (%d; with --quick as many as fit, up to %d)" % (
         FULL_REPEATS, QUICK_REPEATS))
     parser.add_argument("--percent", type=int, help="how much work the programs do, in percent of the full amount")
+    parser.add_argument("--instructions", action="store_true",
+                        help="count instructions by callgrind instead of measuring; for machines that are busy")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     parser.add_argument("--list", action="store_true", help="list the workloads")
     parser.add_argument("--no-agent", action="store_true", help="measure without alloc-agent")
@@ -130,6 +146,10 @@ def main(argv):
             print("%-16s %-8s %s" % (workload.name, workload.kind, workload.about))
         return 0
     works = workload_table.select(options.workload)
+    if options.instructions:
+        works = [workload for workload in works if workload.kind in ("own", "micro")]
+        if options.write or not works:
+            raise allocator_table.Error("--instructions counts programs of tests/bench only and has nothing to --write")
     names = [name for name in options.allocators.split(",") if name]
     if options.check:  # by scripts/bench, before it builds anything
         allocator_table.check_names(names)
@@ -152,6 +172,11 @@ def main(argv):
         watch = any(a.ours for a in chosen) and not options.no_agent
         agent = Agent(options.agent if watch else None, shm_dir, os.path.join(work_dir, "agent.log"))
         try:
+            if options.instructions:
+                runner = measure.Runner(options.bin_dir, work_dir, shm_dir)
+                text, bad = count_instructions(chosen, works, runner, options.percent or 2, say)
+                print(text)
+                return 1 if bad else 0
             start = time.monotonic()
             load_before = os.getloadavg()[:1]
             runner = measure.Runner(options.bin_dir, work_dir, shm_dir)

@@ -4,6 +4,7 @@
 import os
 import platform
 import subprocess
+import textwrap
 
 import report
 
@@ -95,13 +96,17 @@ def document(text, works, facts, chosen):
     peers = ["%s (%s %s)" % (a.name, a.package, _says("dpkg-query", "-W", "-f=${Version}", a.package))
              for a in chosen if a.package]
     lines += ["- peers, as Debian packages them: " + ", ".join(peers), ""]
-    lines += ["liballoc runs with telemetry and sampling on%s; liballoc-off is the same library with "
-              "`LIBALLOC_TELEMETRY=0`." % (", watched by alloc-agent" if facts["agent"] else ""), "",
-              "Every allocator is preloaded into the same unmodified programs and does the same fixed work; runs are "
-              "interleaved, so that what disturbs one round disturbs all allocators alike. Time is wall time, processor time is "
-              "user + system of the program and its children, peak RSS is the kernel's. Redis is driven by redis-benchmark on "
-              "glibc: its time is the client's, its processor time and RSS the server's. Ratios are formed within a round; below "
-              "5 % in a geometric mean and 15 % in one workload they are noise on a virtual machine.", "",
+    paragraphs = (
+        "liballoc runs with telemetry and sampling on%s; liballoc-off is the same library with `LIBALLOC_TELEMETRY=0`." % (
+            ", watched by alloc-agent" if facts["agent"] else ""),
+        "Every allocator is preloaded into the same unmodified programs and does the same fixed work; runs are interleaved, so "
+        "that what disturbs one round disturbs all allocators alike. Time is wall time, processor time is user + system of "
+        "the program and its children, peak RSS is the kernel's. Redis is driven by redis-benchmark on glibc: its time is the "
+        "client's, its processor time and RSS the server's. Ratios are formed within a round; below 5 % in a geometric mean "
+        "and 15 % in one workload they are noise on a virtual machine.")
+    for paragraph in paragraphs:
+        lines += textwrap.wrap(paragraph, 118) + [""]
+    lines += [
               "## Results", "", text.rstrip(), "", "## Workloads", "",
               "The programs are in `tests/bench/`; `scripts/bench --list` names them.", ""]
     lines += ["- `%s`: %s" % (w.name, w.about) for w in works]
