@@ -70,6 +70,34 @@ class PageHeapModel {
     live_.erase(it);
     heap_.free(s);
   }
+  // Longer or shorter where it is; false of try_grow() changes nothing.
+  void resize(size_t pick, size_t pages) {
+    if (live_.empty()) return;
+    auto it = live_.begin();
+    std::advance(it, pick % live_.size());
+    Span* s = it->second;
+    if (s->size_class != 0 || s->pages == pages || live_pages_ + pages > kMaxLivePages) return;
+    const size_t before = s->pages;
+    const uint64_t* old_last = last(s);
+    const uint64_t old_last_value = *old_last;
+    const uint32_t refusals = g_refusals;
+    if (pages > before) {
+      const bool grew = heap_.try_grow(s, pages);
+      LIBALLOC_FUZZ_CHECK(grew ? s->pages >= pages : s->pages == before);
+      LIBALLOC_FUZZ_CHECK(s->pages <= pages || refusals != g_refusals);
+      LIBALLOC_FUZZ_CHECK(*old_last == old_last_value);
+      const auto after = std::next(it);
+      LIBALLOC_FUZZ_CHECK(after == live_.end() || s->end() <= after->first);
+    } else {
+      const bool shrank = heap_.try_shrink(s, pages);
+      LIBALLOC_FUZZ_CHECK(shrank ? s->pages == pages : s->pages == before);
+      LIBALLOC_FUZZ_CHECK(shrank || refusals != g_refusals);
+    }
+    LIBALLOC_FUZZ_CHECK(s->base == it->first && *first(s) == s->base);
+    for (uint64_t* word : {middle(s), last(s)}) *word = s->base;
+    live_pages_ += s->pages;
+    live_pages_ -= before;
+  }
   void free_all() {
     while (!live_.empty()) free(0);
   }
@@ -146,10 +174,16 @@ void drive_page_heap(std::span<const uint8_t> bytes) {
       case 14:
         heap.pages().scavenge_tick(now += 200'000'000);
         break;
-      case 15:
-        g_refusals = static_cast<uint32_t>(input.below(8));
-        g_reused.replace();
+      case 15: {
+        const size_t kind = input.below(32);
+        if (kind < 8) {
+          g_refusals = static_cast<uint32_t>(kind);
+          g_reused.replace();
+        } else {
+          model.resize(kind, 1 + input.below(256));
+        }
         break;
+      }
     }
     model.check();
   }
