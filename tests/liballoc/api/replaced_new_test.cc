@@ -18,7 +18,8 @@ constexpr uint64_t kPlain = 0x1122334455667788, kAligned = 0x99aabbccddeeff00;
 int g_made = 0, g_ended = 0, g_foreign = 0;
 bool g_refuse = false;
 
-void* make(size_t bytes, size_t align, uint64_t magic) {
+// Not inlined: the compiler would see through to posix_memalign and warn of the header in front of the object.
+__attribute__((noinline)) void* make(size_t bytes, size_t align, uint64_t magic) {
   if (g_refuse) throw std::bad_alloc();
   if (align < alignof(Header)) align = alignof(Header);
   void* block = nullptr;
@@ -29,7 +30,7 @@ void* make(size_t bytes, size_t align, uint64_t magic) {
   return object;
 }
 
-void end(void* object, uint64_t magic) {
+__attribute__((noinline)) void end(void* object, uint64_t magic) {
   if (object == nullptr) return;
   auto* header = reinterpret_cast<Header*>(static_cast<char*>(object) - sizeof(Header));
   if (header->magic != magic) {
@@ -43,10 +44,10 @@ void end(void* object, uint64_t magic) {
 
 }  // namespace
 
-void* operator new(size_t n) { return make(n, 0, kPlain); }
-void operator delete(void* p) noexcept { end(p, kPlain); }
-void* operator new(size_t n, std::align_val_t a) { return make(n, static_cast<size_t>(a), kAligned); }
-void operator delete(void* p, std::align_val_t) noexcept { end(p, kAligned); }
+__attribute__((noinline)) void* operator new(size_t n) { return make(n, 0, kPlain); }
+__attribute__((noinline)) void operator delete(void* p) noexcept { end(p, kPlain); }
+__attribute__((noinline)) void* operator new(size_t n, std::align_val_t a) { return make(n, static_cast<size_t>(a), kAligned); }
+__attribute__((noinline)) void operator delete(void* p, std::align_val_t) noexcept { end(p, kAligned); }
 
 namespace {
 
