@@ -112,31 +112,45 @@ void on_grow(uintptr_t address, uint64_t bytes) {
   g_segment.emit(LIBALLOC_EVENT_HEAP_GROW, t_thread != nullptr ? t_thread->tid : 0, monotonic_ns(), address, bytes);
 }
 
+// What publish_page_figures() looks at.
+void fill_page_figures(const PageHeapStats& pages, liballoc_abi_memstats* m) {
+  const SysMemStats& os = sys_mem_stats();
+  m->updated_ns = event_time(t_thread);
+  m->heap_sys = pages.heap_sys();
+  m->heap_inuse = pages.in_use;
+  m->heap_idle = pages.idle;
+  m->heap_released = pages.released;
+  m->mspan_inuse = pages.mspan_inuse;
+  m->mspan_sys = g_heap.sys().mspan.load();
+  m->os_prepared = os.prepared_bytes.load();
+  m->os_ready = os.ready_bytes.load();
+  m->peak_heap_inuse = pages.peak_in_use;
+  m->peak_heap_inuse_ns = pages.peak_in_use_ns;
+  m->spans_live = pages.spans_in_use;
+  m->spans_idle = pages.spans_idle;
+}
+
 // With the page heap's lock held: everything else is read from counters.
-void on_figures(const PageHeapStats& pages) {
+void on_figures(const PageHeapStats& pages, bool only_pages) {
   if (!g_segment.active()) return;
+  if (only_pages) {
+    liballoc_abi_memstats m;
+    fill_page_figures(pages, &m);
+    g_segment.publish_page_figures(m);
+    return;
+  }
   const SysStats& sys = g_heap.sys();
   const SysMemStats& os = sys_mem_stats();
   const ThreadCounts threads = thread_counts();
   liballoc_abi_memstats m = {};
-  m.updated_ns = monotonic_ns();
-  m.heap_sys = pages.heap_sys();
-  m.heap_inuse = pages.in_use;
-  m.heap_idle = pages.idle;
-  m.heap_released = pages.released;
-  m.mspan_inuse = pages.mspan_inuse;
-  m.mspan_sys = sys.mspan.load();
+  fill_page_figures(pages, &m);
   m.mcache_inuse = thread_cache_inuse_bytes();
   m.mcache_sys = sys.mcache.load();
   m.buck_hash_sys = g_segment.backed_bytes() + specials_sys_bytes();
   m.gc_sys = sys.gc.load();
   m.other_sys = sys.other.load() + persistent_unused_bytes();
   m.os_reserved = os.reserved_bytes.load();
-  m.os_prepared = os.prepared_bytes.load();
-  m.os_ready = os.ready_bytes.load();
   for (unsigned i = 0; i < kSysCallCount; i++) m.os_calls[i] = os.calls[i].load();
-  m.peak_heap_inuse = pages.peak_in_use;
-  m.peak_heap_inuse_ns = pages.peak_in_use_ns;
   m.scavenged_bytes = pages.scavenged_total;
   m.scavenge_ns = pages.scavenge_ns_total;
   m.heap_grows = pages.grows;
@@ -147,8 +161,6 @@ void on_figures(const PageHeapStats& pages) {
   m.sample_period = sample_period();
   m.threads_live = threads.live;
   m.threads_started = threads.started;
-  m.spans_live = pages.spans_in_use;
-  m.spans_idle = pages.spans_idle;
   m.arenas = pages.arenas;
   g_segment.publish_memstats(m);
 }

@@ -29,7 +29,8 @@ enum class SpanEvent : uint8_t {
 struct HeapObserver {
   void (*span)(Span* span, SpanEvent event, uint64_t detail);
   void (*grew)(uintptr_t address, uint64_t bytes);
-  void (*figures)(const PageHeapStats& stats);  // after every change of them
+  // After every change of them. `only_pages`: no metadata was taken, nothing was released and the heap did not grow since the last.
+  void (*figures)(const PageHeapStats& stats, bool only_pages);
 };
 
 // Set once at start-up, before other threads exist; null entries are skipped.

@@ -286,6 +286,7 @@ void PageHeap::free(Span* s) {
 void PageHeap::set_soft_limit(uint64_t bytes) {
   LockHolder hold(lock_);
   stats_.soft_limit = bytes;
+  publish_locked();
 }
 
 void PageHeap::keep_recent(size_t bytes) {
@@ -297,11 +298,17 @@ void PageHeap::keep_recent(size_t bytes) {
 void PageHeap::publish_locked() {
   stats_.mspan_inuse = spans_.inuse_bytes() + nodes_.inuse_bytes();
   for (const FixedAllocBase& b : bits_) stats_.mspan_inuse += b.inuse_bytes();
-  if (g_heap_observer.figures != nullptr) g_heap_observer.figures(stats_);
+  if (g_heap_observer.figures == nullptr) return;
+  // Each of these only grows, or is set on its own: their sum tells whether one changed.
+  const uint64_t rare = stats_.grows + stats_.scavenged_total + sys_.mspan.load() + stats_.soft_limit +
+                        sys_mem_stats().calls[kSysUsed].load();
+  g_heap_observer.figures(stats_, rare == published_);
+  published_ = rare;
 }
 
 void PageHeap::publish() {
   LockHolder hold(lock_);
+  published_ = UINT64_MAX;  // all of them
   publish_locked();
 }
 

@@ -121,6 +121,7 @@ class PageHeap {
   Span** all_spans_ = nullptr;
   size_t all_spans_size_ = 0, all_spans_capacity_ = 0;
   PageHeapStats stats_;
+  uint64_t published_ = UINT64_MAX;  // what the rarely changing figures added up to when the observer last heard all
   uint64_t recent_peak_ = 0;      // decaying maximum of in_use, what retention is measured against
   uint64_t last_scavenge_ns_ = 0;
 };

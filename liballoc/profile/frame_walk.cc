@@ -4,7 +4,6 @@
 #include "liballoc/profile/frame_walk.h"
 
 #include "liballoc/base/compiler.h"
-#include "liballoc/profile/libgcc_walk.h"
 
 // It reads words of other functions' frames, which sanitizers guard against.
 #define LIBALLOC_READS_FRAMES __attribute__((no_sanitize("address", "thread", "undefined")))
@@ -48,12 +47,8 @@ class ModuleMemo {
 FrameRule find_rule(RuleCache& cache, ModuleMemo& modules, uintptr_t return_address) {
   const uintptr_t pc = return_address - 1;
   const UnwindModule* const module = modules.find(pc);
+  if (LIBALLOC_UNLIKELY(module == nullptr)) return rule_outside_images(pc);
   FrameRule rule;
-  if (LIBALLOC_UNLIKELY(module == nullptr)) {
-    // Generated code. Its makers may have registered tables with libgcc.
-    if (!libgcc_describes(pc)) rule.cfa = CfaRule::kEndOfStack;
-    return rule;
-  }
   if (LIBALLOC_LIKELY(cache.find(pc, *module, &rule))) return rule;
   const DerivedRule derived = derive_rule(*module, pc);
   cache.keep(pc, *module, derived);

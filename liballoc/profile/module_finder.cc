@@ -5,7 +5,6 @@
 
 #include <dlfcn.h>
 #include <elf.h>
-#include <errno.h>
 #include <link.h>
 #include <sys/auxv.h>
 
@@ -13,8 +12,8 @@
 #include <cstring>
 
 #include "liballoc/base/bits.h"
-#include "liballoc/base/syscall.h"
 #include "liballoc/os/sys_mem.h"
+#include "liballoc/profile/readable.h"
 
 namespace liballoc {
 
@@ -26,15 +25,6 @@ struct Image {
   const ElfW(Phdr) * headers;
   size_t header_count;
 };
-
-// Whether the page at `at` can be read. The kernel copies the new mask before it looks at `how`,
-// which is invalid here: EFAULT tells of a page that cannot be read, and nothing ever changes.
-bool readable(uintptr_t at) {
-  constexpr long kNoSuchHow = ~0L;
-  constexpr long kMaskBytes = 8;
-  return sys::raw_syscall(SYS_rt_sigprocmask, kNoSuchHow, static_cast<long>(at), 0, kMaskBytes) !=
-         -EFAULT;
-}
 
 // Program headers that lie, like the ELF header, in the first page of the image: those of every
 // usual file.

@@ -7,6 +7,8 @@
 #include "liballoc/profile/byte_reader.h"
 #include "liballoc/profile/cfa_program.h"
 #include "liballoc/profile/fde_search.h"
+#include "liballoc/profile/libgcc_walk.h"
+#include "liballoc/profile/readable.h"
 
 namespace liballoc {
 
@@ -109,24 +111,37 @@ bool parse_cie(const UnwindModule& module, uintptr_t at, Cie* out) {
 
 bool covers(uintptr_t function, uint64_t bytes, uintptr_t pc) { return pc - function < bytes; }
 
-// How the code at pc, of which no table tells, is to be left.
+// The code to which a signal handler returns; libgcc knows it by its bytes.
+#if defined(__x86_64__)
+constexpr uint8_t kSigreturn[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+#else
+constexpr uint8_t kSigreturn[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
+#endif
+
+bool is_sigreturn(uintptr_t at) {
+  return memcmp(reinterpret_cast<const void*>(at), kSigreturn, sizeof(kSigreturn)) == 0;
+}
+
+// How the code at pc, of which no table tells, is to be left. libgcc looks at the return address.
 DerivedRule rule_without_entry(const UnwindModule& module, uintptr_t pc) {
   DerivedRule result;
-  result.rule.cfa = CfaRule::kEndOfStack;
-  // Unless it is the code to which a signal handler returns: libgcc knows it by its bytes.
-#if defined(__x86_64__)
-  static constexpr uint8_t kSigreturn[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
-#else
-  static constexpr uint8_t kSigreturn[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
-#endif
-  const uintptr_t next = pc + 1;  // libgcc looks at the return address itself
-  if (module.contains(next, sizeof(kSigreturn)) &&
-      memcmp(reinterpret_cast<const void*>(next), kSigreturn, sizeof(kSigreturn)) == 0)
-    result.rule.cfa = CfaRule::kComplex;
+  if (!module.contains(pc + 1, sizeof(kSigreturn)) || !is_sigreturn(pc + 1))
+    result.rule.cfa = CfaRule::kEndOfStack;
   return result;
 }
 
 }  // namespace
+
+FrameRule rule_outside_images(uintptr_t pc) {
+  FrameRule rule;
+  const uintptr_t next = pc + 1;
+  // On x86-64 a handler returns to the C library. On aarch64 it is the kernel that has the code, in
+  // the vDSO or, when it is emulated (qemu), in a page of no image.
+  const bool sigreturn = kHasLinkRegister && next % 4 == 0 && readable(next) && is_sigreturn(next);
+  // Makers of code may have registered tables with libgcc.
+  if (!sigreturn && !libgcc_describes(pc)) rule.cfa = CfaRule::kEndOfStack;
+  return rule;
+}
 
 DerivedRule derive_rule(const UnwindModule& module, uintptr_t pc) {
   FdePlace place;

@@ -25,4 +25,7 @@ inline constexpr uint32_t kFdeHeadBytes = 16, kCieHeadBytes = 24;
 // `pc` lies in the instruction in question (for a return address: one byte before it).
 DerivedRule derive_rule(const UnwindModule& module, uintptr_t pc);
 
+// For a pc where no image is loaded: the end of the stack, as a rule.
+FrameRule rule_outside_images(uintptr_t pc);
+
 }  // namespace liballoc

@@ -177,6 +177,26 @@ void Segment::publish_memstats(const liballoc_abi_memstats& values) {
   store_sequenced(memstats_, copy);
 }
 
+void Segment::publish_page_figures(const liballoc_abi_memstats& values) {
+  if (!active()) return;
+  LockHolder hold(telemetry_lock_);
+  SequenceWrite write(&memstats_->sequence);
+  const auto set = [&](uint64_t liballoc_abi_memstats::*field) { store_relaxed(&(memstats_->*field), values.*field); };
+  set(&liballoc_abi_memstats::updated_ns);
+  set(&liballoc_abi_memstats::heap_sys);
+  set(&liballoc_abi_memstats::heap_inuse);
+  set(&liballoc_abi_memstats::heap_idle);
+  set(&liballoc_abi_memstats::heap_released);
+  set(&liballoc_abi_memstats::mspan_inuse);
+  set(&liballoc_abi_memstats::mspan_sys);
+  set(&liballoc_abi_memstats::os_prepared);
+  set(&liballoc_abi_memstats::os_ready);
+  set(&liballoc_abi_memstats::peak_heap_inuse);
+  set(&liballoc_abi_memstats::peak_heap_inuse_ns);
+  set(&liballoc_abi_memstats::spans_live);
+  set(&liballoc_abi_memstats::spans_idle);
+}
+
 void Segment::record_fault(const liballoc_abi_fault& fault) {
   if (active()) faults_.record(fault);
 }

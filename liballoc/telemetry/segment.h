@@ -94,6 +94,8 @@ class Segment {
             uint64_t c = 0, uint64_t d = 0, uint64_t e = 0);
   // sequence, segment_bytes and the sample counts are filled in here; private_bytes() is added to buck_hash_sys.
   void publish_memstats(const liballoc_abi_memstats& values);
+  // The figures that every page-heap allocation and free changes, and nothing else; `values` as above, the rest is not looked at.
+  void publish_page_figures(const liballoc_abi_memstats& values);
   // Takes no lock: a fault may be found with any lock held. A code of 0 is stored as 1, since 0
   // means unused.
   void record_fault(const liballoc_abi_fault& fault);
