@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <ostream>
 #include <random>
 #include <string>
 #include <vector>
@@ -14,6 +15,10 @@
 #include "tests/fuzz/fuzz_target.h"
 
 namespace liballoc {
+
+// The test's name in ctest: without it, gtest prints the bytes of the struct, which has addresses.
+void PrintTo(const FuzzTarget& target, std::ostream* out) { *out << target.name; }
+
 namespace {
 
 using Bytes = std::vector<uint8_t>;
