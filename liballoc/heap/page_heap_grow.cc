@@ -17,8 +17,9 @@ bool PageHeap::init(unsigned hint_count, ArenaMap::Entry* arena_table) {
   LockHolder hold(lock_);
   if (!map_.init(sys_.gc, arena_table)) return false;
   hints_.init(hint_count);
-  // Refused under a small RLIMIT_AS: arenas then get their metadata one by one.
-  static_cast<void>(arena_metadata_.init(kMetadataReserve));
+  // Addresses that the program limits are kept for its own memory: arenas then get their metadata one by one, as they do
+  // when the reservation is refused.
+  if (os_address_space_limit() / 16 >= kMetadataReserve) static_cast<void>(arena_metadata_.init(kMetadataReserve));
   return true;
 }
 

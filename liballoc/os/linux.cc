@@ -1,6 +1,7 @@
 // linux.cc - the Linux body of os.h. Raw system calls only, so errno is untouched.
 #include <linux/mman.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "liballoc/base/syscall.h"
@@ -63,6 +64,12 @@ void set_os_ops_for_test(const OsOps* ops) { g_ops = ops; }
 
 bool os_wipe_on_fork(void* at, size_t bytes) {
   return sys::raw_syscall(SYS_madvise, sys::arg(at), sys::arg(bytes), MADV_WIPEONFORK) == 0;
+}
+
+uint64_t os_address_space_limit() {
+  rlimit limit{};
+  const long r = sys::raw_syscall(SYS_prlimit64, 0, RLIMIT_AS, 0, sys::arg(&limit));
+  return r < 0 || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
 }
 
 uint64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }

@@ -26,6 +26,9 @@ void set_os_ops_for_test(const OsOps* ops);
 // The kernel zeroes the range in the child of a fork. False on kernels before 4.14.
 bool os_wipe_on_fork(void* at, size_t bytes);
 
+// RLIMIT_AS of the process; UINT64_MAX when there is none.
+uint64_t os_address_space_limit();
+
 uint64_t monotonic_ns();
 uint64_t realtime_ns();
 

@@ -9,6 +9,7 @@
 #include "liballoc/base/atomic.h"
 #include "liballoc/base/compiler.h"
 #include "liballoc/base/syscall.h"
+#include "liballoc/os/os.h"
 
 struct dwarf_eh_bases {  // of libgcc; what it holds is of no interest here
   void* bases[3];
@@ -28,7 +29,7 @@ constinit bool g_tables_found = false;
 // word, sequentially consistent.
 constinit std::atomic<uint32_t> g_inside{0};
 constinit std::atomic<bool> g_paused{false};
-constexpr int kPatience = 20000;
+constexpr uint64_t kPatienceNs = 2000000000;
 
 class Visit {
  public:
@@ -85,7 +86,9 @@ bool libgcc_describes(uintptr_t pc) {
 void libgcc_pause_for_fork() {
   g_paused.store(true, std::memory_order_seq_cst);
   // Bounded: a handler may have interrupted a walk of this thread or wait for this thread.
-  for (int i = 0; i < kPatience && g_inside.load(std::memory_order_seq_cst) != 0; i++) {
+  if (g_inside.load(std::memory_order_seq_cst) == 0) return;
+  const uint64_t end = monotonic_ns() + kPatienceNs;
+  while (g_inside.load(std::memory_order_seq_cst) != 0 && monotonic_ns() < end) {
     sys::raw_syscall(SYS_sched_yield);
   }
 }

@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <errno.h>
 #include <link.h>
 #include <sys/auxv.h>
 
@@ -123,7 +124,9 @@ bool find_module(uintptr_t pc, FoundModule* out) {
     out->end = image.end;
   }
   read_build_id(image, out);
+  const int saved_errno = errno;  // a machine without a vDSO is none of the program's errors
   const uintptr_t vdso = getauxval(AT_SYSINFO_EHDR);
+  errno = saved_errno;
   if (vdso != 0 && vdso == image.start)
     set_path("[vdso]", out);
   else
