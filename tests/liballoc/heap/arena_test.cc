@@ -34,6 +34,12 @@ TEST(ArenaMapTest, IndexAndBaseAreInverse) {
   }
 }
 
+#if defined(__x86_64__)
+constexpr uintptr_t kFirstHint = uintptr_t{0x00c0} << 32;
+#else
+constexpr uintptr_t kFirstHint = uintptr_t{0x0040} << 32;
+#endif
+
 TEST(ArenaHintsTest, TheFirstHintIsServedContiguously) {
 #if defined(__SANITIZE_ADDRESS__) || LIBALLOC_TSAN
   GTEST_SKIP() << "a sanitizer's shadow lies at the hinted addresses";
@@ -44,7 +50,7 @@ TEST(ArenaHintsTest, TheFirstHintIsServedContiguously) {
   auto* a = static_cast<char*>(hints.reserve(kArenaBytes));
   auto* b = static_cast<char*>(hints.reserve(2 * kArenaBytes));
   ASSERT_NE(a, nullptr);
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(a), uintptr_t{0x00c0} << 32);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(a), kFirstHint);
   EXPECT_EQ(b, a + kArenaBytes);
   EXPECT_EQ(hints.collisions(), 0u);
   sys_free(a, 3 * kArenaBytes, MemState::kReserved);
@@ -57,10 +63,10 @@ TEST(ArenaHintsTest, ACollisionDropsTheHintAndTakesTheNext) {
   RelaxedCounter stat;
   ArenaHints hints(stat);
   hints.init(4);
-  void* blocker = sys_reserve(reinterpret_cast<void*>(uintptr_t{0x00c0} << 32), kArenaBytes);
-  ASSERT_EQ(reinterpret_cast<uintptr_t>(blocker), uintptr_t{0x00c0} << 32);
+  void* blocker = sys_reserve(reinterpret_cast<void*>(kFirstHint), kArenaBytes);
+  ASSERT_EQ(reinterpret_cast<uintptr_t>(blocker), kFirstHint);
   void* p = hints.reserve(kArenaBytes);
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(p), (uintptr_t{0x00c0} << 32) | (uintptr_t{1} << 40));
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(p), kFirstHint | (uintptr_t{1} << 40));
   EXPECT_EQ(hints.collisions(), 1u);
   EXPECT_EQ(hints.size(), 3u);
   sys_free(blocker, kArenaBytes, MemState::kReserved);
