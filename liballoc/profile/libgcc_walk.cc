@@ -2,6 +2,7 @@
 // takes no lock, and keeps its contexts on the stack.
 #include "liballoc/profile/libgcc_walk.h"
 
+#include <stdlib.h>
 #include <unwind.h>
 
 #include <atomic>
@@ -10,6 +11,7 @@
 #include "liballoc/base/compiler.h"
 #include "liballoc/base/syscall.h"
 #include "liballoc/os/os.h"
+#include "liballoc/profile/unwind_module.h"
 
 struct dwarf_eh_bases {  // of libgcc; what it holds is of no interest here
   void* bases[3];
@@ -29,13 +31,15 @@ constinit bool g_tables_found = false;
 // word, sequentially consistent.
 constinit std::atomic<uint32_t> g_inside{0};
 constinit std::atomic<bool> g_paused{false};
+constinit std::atomic<bool> g_stopped{false};
 constexpr uint64_t kPatienceNs = 2000000000;
 
 class Visit {
  public:
   Visit() {
     g_inside.fetch_add(1, std::memory_order_seq_cst);
-    welcome_ = !g_paused.load(std::memory_order_seq_cst);
+    welcome_ = !g_paused.load(std::memory_order_seq_cst) &&
+               !g_stopped.load(std::memory_order_seq_cst);
   }
   ~Visit() { g_inside.fetch_sub(1, std::memory_order_release); }
   Visit(const Visit&) = delete;
@@ -68,6 +72,20 @@ _Unwind_Reason_Code visit_frame(_Unwind_Context* context, void* argument) {
   return more ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
+// Bounded: a handler may have interrupted a walk of this thread or wait for this thread.
+void wait_for_visitors() {
+  if (g_inside.load(std::memory_order_seq_cst) == 0) return;
+  const uint64_t end = monotonic_ns() + kPatienceNs;
+  while (g_inside.load(std::memory_order_seq_cst) != 0 && monotonic_ns() < end) {
+    sys::raw_syscall(SYS_sched_yield);
+  }
+}
+
+void stop() {
+  g_stopped.store(true, std::memory_order_seq_cst);
+  wait_for_visitors();
+}
+
 }  // namespace
 
 LIBALLOC_NOINLINE void walk_by_libgcc(FrameSink* sink) {
@@ -85,17 +103,19 @@ bool libgcc_describes(uintptr_t pc) {
 
 void libgcc_pause_for_fork() {
   g_paused.store(true, std::memory_order_seq_cst);
-  // Bounded: a handler may have interrupted a walk of this thread or wait for this thread.
-  if (g_inside.load(std::memory_order_seq_cst) == 0) return;
-  const uint64_t end = monotonic_ns() + kPatienceNs;
-  while (g_inside.load(std::memory_order_seq_cst) != 0 && monotonic_ns() < end) {
-    sys::raw_syscall(SYS_sched_yield);
-  }
+  wait_for_visitors();
 }
 
 void libgcc_resume_after_fork(bool in_child) {
   if (in_child) g_inside.store(0, std::memory_order_relaxed);
   g_paused.store(false, std::memory_order_release);
+}
+
+void libgcc_stop_at_exit() {
+  // Tables with a header that the loader knows stay as long as the image; others were registered.
+  UnwindModule self;
+  const auto here = reinterpret_cast<uintptr_t>(&walk_by_libgcc);
+  if (!find_unwind_module(here, &self) || self.header == 0) atexit(stop);
 }
 
 }  // namespace liballoc

@@ -35,6 +35,7 @@ LIBALLOC_NOINLINE CapturedStack capture_stack(uintptr_t* pcs, uint32_t max_depth
 
 void warm_unwinder() {
   note_permanent_images();
+  libgcc_stop_at_exit();
   if (!g_rules.active()) {
     void* const memory = sys_alloc(RuleCache::kBytes);
     if (memory != nullptr) g_rules.init(memory);  // without it each walk reads the tables anew

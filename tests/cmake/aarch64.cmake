@@ -1,5 +1,9 @@
 # aarch64.cmake - CMake toolchain file: builds for 64-bit ARM with Debian's g++-aarch64-linux-gnu and runs what is built with
 # Debian's qemu-user. Takes GoogleTest from its sources (Debian: googletest), since no compiled one for the target is packaged.
+#
+# The test preset leaves out what qemu-user 7.2 cannot show, and the real machine can: it takes MADV_WIPEONFORK, MADV_DONTFORK and
+# MADV_POPULATE_WRITE without doing them (tests of the segment's backing and of a child's memory), has no RLIMIT_AS, no vDSO and a
+# signal frame of its own, and the host's readelf does not read the target's files.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 
