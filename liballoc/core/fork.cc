@@ -7,6 +7,8 @@
 
 #include <pthread.h>
 
+#include <atomic>
+
 #include "liballoc/base/spin_lock.h"
 #include "liballoc/base/syscall.h"
 #include "liballoc/core/runtime.h"
@@ -26,7 +28,7 @@ constinit SpinLock g_fork_lock{LockRank::kFork};  // one fork at a time; guards 
 constinit bool g_prepared = false;                // between prepare and parent or child
 constinit uint32_t g_parent_pid = 0;              // set by prepare
 constinit LiveTotals g_inherited = {};               // set by prepare
-constinit uint64_t* g_mark = nullptr;  // in a page that the kernel wipes in a child: 0 there; set once at start
+constinit std::atomic<uint64_t*> g_mark{nullptr};  // in a page that the kernel wipes in a child: 0 there; set once at start
 
 void unlock_all(bool in_child) {
   if (in_child) {
@@ -75,11 +77,14 @@ void fork_install() {
   pthread_atfork(prepare, in_parent, in_child);
   void* page = sys_alloc(system_page_bytes());
   if (page == nullptr || !os_wipe_on_fork(page, system_page_bytes())) return;
-  g_mark = static_cast<uint64_t*>(page);
-  *g_mark = 1;
+  *static_cast<uint64_t*>(page) = 1;
+  g_mark.store(static_cast<uint64_t*>(page), std::memory_order_release);  // pairs with fork_in_new_process()
 }
 
-bool fork_in_new_process() { return g_mark != nullptr && load_relaxed(g_mark) == 0; }
+bool fork_in_new_process() {
+  const uint64_t* mark = g_mark.load(std::memory_order_acquire);
+  return mark != nullptr && load_relaxed(mark) == 0;
+}
 
 void fork_become_child() {
   const bool prepared = g_prepared;
@@ -91,7 +96,7 @@ void fork_become_child() {
     if (t_thread != nullptr) t_thread->heap.saved = false;
   }
   g_prepared = false;
-  if (g_mark != nullptr) *g_mark = 1;
+  if (uint64_t* mark = g_mark.load(std::memory_order_relaxed)) store_relaxed(mark, uint64_t{1});
   unlock_all(true);
   if (t_thread != nullptr) t_thread->in_slow = false;
   set_sample_period(0);
