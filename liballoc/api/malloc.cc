@@ -53,7 +53,8 @@ LIBALLOC_EXPORT void* realloc(void* p, size_t bytes) {
   if (usable > liballoc::kMaxSmallBytes && bytes > liballoc::kMaxSmallBytes && liballoc::resize_large(p, bytes)) return p;
   // Stays where it is unless it grows out of its slot or would waste half of it.
   if (bytes <= usable && bytes >= usable / 2) return p;
-  void* moved = liballoc::allocate(bytes);
+  const bool noscan = LIBALLOC_UNLIKELY(liballoc::is_noscan(p));
+  void* moved = noscan ? liballoc::allocate_slow({bytes, 8, true, false}) : liballoc::allocate(bytes);
   if (moved == nullptr) return bytes <= usable ? p : fail(ENOMEM);  // a smaller size never fails
   memcpy(moved, p, bytes < usable ? bytes : usable);
   liballoc::release(p);
@@ -101,6 +102,11 @@ LIBALLOC_EXPORT const char* liballoc_version(void) { return LIBALLOC_VERSION; }
 
 LIBALLOC_EXPORT void* liballoc_malloc_noscan(size_t bytes) {
   return or_enomem(liballoc::allocate_slow({bytes, 8, true, false}));
+}
+
+LIBALLOC_EXPORT void* liballoc_aligned_alloc_noscan(size_t align, size_t bytes) {
+  if (LIBALLOC_UNLIKELY(!liballoc::is_power_of_two(align))) return fail(EINVAL);
+  return or_enomem(liballoc::allocate_slow({bytes, align, true, false}));
 }
 
 LIBALLOC_EXPORT size_t liballoc_release_memory(size_t bytes) {

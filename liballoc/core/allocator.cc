@@ -169,6 +169,12 @@ void release_slow(void* p) {
   release_small(*thread, span, p);
 }
 
+bool is_noscan(const void* p) {
+  if (const unsigned cls = class_of_page(p)) return cls >= kSizeClasses;
+  const Span* span = g_heap.map().find_in_use(reinterpret_cast<uintptr_t>(p));
+  return span != nullptr && span->noscan;
+}
+
 size_t usable_size(const void* p) {
   if (p == nullptr) return 0;
   const uintptr_t address = reinterpret_cast<uintptr_t>(p);

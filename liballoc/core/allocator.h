@@ -29,6 +29,8 @@ LIBALLOC_NOINLINE void release_slow(void* p);
 [[nodiscard]] void* allocate_general(const AllocationRequest& request);
 // Bytes the program may use at p. 0 for null; ends the process for a pointer that is not ours.
 size_t usable_size(const void* p);
+// Whether the object was asked for as one without pointers. p is one of ours.
+bool is_noscan(const void* p);
 
 // A hit, or what `Slow` makes of the request.
 template <void* (*Slow)(size_t bytes)>

@@ -73,6 +73,7 @@ Span* PageHeap::split_locked(Span* span, size_t pages) {
   if (rest == nullptr) return nullptr;
   rest->need_zero = span->need_zero;
   rest->scavenged = span->scavenged;
+  rest->in_dumps = span->in_dumps;
   rest->unused_since = span->unused_since;
   span->pages = pages;
   observe_span(span, SpanEvent::kSplit, rest->pages);
@@ -81,6 +82,7 @@ Span* PageHeap::split_locked(Span* span, size_t pages) {
 
 // Puts a kManual span among the free ones, joined with free neighbours of the same kind.
 void PageHeap::insert_free_locked(Span* span) {
+  set_in_dumps(span, true);
   Span* before = map_.raw_span(span->base - 1);
   if (before != nullptr && before->state.load(std::memory_order_relaxed) == SpanState::kFree &&
       before->scavenged == span->scavenged) {
@@ -88,6 +90,7 @@ void PageHeap::insert_free_locked(Span* span) {
     span->base = before->base;
     span->pages += before->pages;
     span->need_zero |= before->need_zero;
+    if (before->in_dumps != span->in_dumps) span->in_dumps = InDumps::kUnknown;
     stats_.spans_idle--;
     delete_span_locked(before);
     observe_span(span, SpanEvent::kMerge, span->pages);
@@ -98,6 +101,7 @@ void PageHeap::insert_free_locked(Span* span) {
     tree_of(after).remove(after);
     span->pages += after->pages;
     span->need_zero |= after->need_zero;
+    if (after->in_dumps != span->in_dumps) span->in_dumps = InDumps::kUnknown;
     stats_.spans_idle--;
     delete_span_locked(after);
     observe_span(span, SpanEvent::kMerge, span->pages);
@@ -198,7 +202,15 @@ Span* PageHeap::allocate(size_t pages, unsigned cache_cls, size_t align_pages) {
   LIBALLOC_DCHECK(pages != 0 && is_power_of_two(align_pages));
   size_t want = 0;
   if (__builtin_add_overflow(pages, align_pages - 1, &want) || want > (SIZE_MAX >> (kPageShift + 1))) return nullptr;
-  LockHolder hold(lock_);
+  lock_.lock();
+  Span* s = allocate_locked(pages, cache_cls, align_pages);
+  lock_.unlock();
+  // The span is the caller's: no need to keep the lock while the kernel works.
+  if (s != nullptr) set_in_dumps(s, !s->noscan);
+  return s;
+}
+
+Span* PageHeap::allocate_locked(size_t pages, unsigned cache_cls, size_t align_pages) {
   const unsigned size_cls = size_class_of(cache_cls);
   uint64_t* bits = nullptr;
   uint32_t words = 0;
@@ -262,6 +274,8 @@ void PageHeap::free(Span* s) {
   LIBALLOC_DCHECK(s->state.load(std::memory_order_relaxed) == SpanState::kInUse && s->specials == nullptr);
   const uint64_t now = monotonic_ns();
   map_.set_class(s, 0);
+  // What is not kept whole goes among the free ones: better before the lock than inside.
+  if (s->pages > RecentSpans::kMaxPages) set_in_dumps(s, true);
   LockHolder hold(lock_);
   map_.set_in_use(s, false);
   if (s->alloc_bits != nullptr) {

@@ -99,6 +99,8 @@ class PageHeap {
   bool all_spans_add_locked(Span* span);
   bool touch_fresh_locked(const Span* span);
   void count_in_use_locked(size_t bytes);
+  static void set_in_dumps(Span* span, bool wanted);
+  Span* allocate_locked(size_t pages, unsigned cache_cls, size_t align_pages);
   FreeTree& tree_of(const Span* span) { return span->scavenged ? scavenged_ : free_; }
   FixedAllocBase& bits_of(uint32_t words) { return bits_[words <= 1 ? 0 : log2_floor(words)]; }
   size_t scavenge_locked(size_t bytes, uint64_t older_than_ns);

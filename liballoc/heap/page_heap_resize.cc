@@ -60,6 +60,10 @@ bool PageHeap::try_grow(Span* span, size_t pages) {
     observe_span(span, SpanEvent::kMerge, span->pages);
     if (rest != nullptr) insert_free_locked(rest);
   }
+  if (span->noscan) {
+    span->in_dumps = InDumps::kUnknown;  // what was taken is in dumps still
+    set_in_dumps(span, false);
+  }
   publish_locked();
   return true;
 }

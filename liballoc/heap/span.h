@@ -31,6 +31,9 @@ enum class SpanState : uint8_t { kDead = 0, kInUse, kManual, kFree };
 // Where an in-use span is; only meaningful in state kInUse.
 enum class SpanPlace : uint8_t { kNowhere = 0, kPartial, kFull, kCached, kLarge, kPageCached };
 
+// What of the span's pages core dumps have: all; none, as noscan spans want it; or nobody knows, since the OS refused a change.
+enum class InDumps : uint8_t { kAll = 0, kNone, kUnknown };
+
 // Why a pointer handed to free() was refused.
 enum class BadFree : uint8_t { kNone = 0, kForeign, kNotAllocated, kInterior, kDoubleFree };
 
@@ -58,6 +61,7 @@ struct Span {
   bool need_zero = false;   // memory may hold old contents
   bool recent = false;      // idle, kept by RecentSpans
   bool scavenged = false;   // Free: the OS has the pages back
+  InDumps in_dumps = InDumps::kAll;  // others than kAll only while noscan or recent, unless the OS refused
   uint64_t unused_since = 0;  // ns, Free
   ThreadState* owner = nullptr;     // Cached, PageCached
   FreeTreeNode* node = nullptr;     // its own for life; in a tree while Free

@@ -45,6 +45,10 @@ long linux_protect_none(void* at, size_t bytes) {
   return map_call(at, bytes, PROT_NONE, kReserved | MAP_FIXED, &got);
 }
 
+long linux_dump(void* at, size_t bytes, bool wanted) {
+  return sys::raw_syscall(SYS_madvise, sys::arg(at), sys::arg(bytes), wanted ? MADV_DODUMP : MADV_DONTDUMP);
+}
+
 uint64_t clock_ns(clockid_t id) {
   timespec ts{};
   clock_gettime(id, &ts);  // the vDSO: no system call, no lock, errno untouched on valid ids
@@ -56,8 +60,8 @@ constinit const OsOps* g_ops = nullptr;
 
 }  // namespace
 
-constinit const OsOps kLinuxOs = {linux_reserve, linux_map,     linux_alloc,
-                                  linux_unmap,   linux_release, linux_protect_none};
+constinit const OsOps kLinuxOs = {linux_reserve, linux_map,          linux_alloc, linux_unmap,
+                                  linux_release, linux_protect_none, linux_dump};
 
 const OsOps& os_ops() { return g_ops != nullptr ? *g_ops : kLinuxOs; }
 void set_os_ops_for_test(const OsOps* ops) { g_ops = ops; }

@@ -15,6 +15,7 @@ struct OsOps {
   long (*unmap)(void* at, size_t bytes);
   long (*release)(void* at, size_t bytes);                // contents may go; next touch reads zero
   long (*protect_none)(void* at, size_t bytes);           // back to reserved; contents are gone
+  long (*dump)(void* at, size_t bytes, bool wanted);      // whether core dumps have the range's contents
 };
 
 extern const OsOps kLinuxOs;

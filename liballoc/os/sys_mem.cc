@@ -120,4 +120,11 @@ void sys_free(void* at, size_t bytes, MemState from) {
   transition(at, bytes, from, MemState::kNone);
 }
 
+bool sys_dump(void* at, size_t bytes, bool wanted) {
+  g_stats.dump_calls.add(1);
+  if (LIBALLOC_LIKELY(os_ops().dump(at, bytes, wanted) == 0)) return true;
+  g_stats.dump_failures.add(1);
+  return false;
+}
+
 }  // namespace liballoc

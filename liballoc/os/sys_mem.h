@@ -28,6 +28,7 @@ enum SysCall : uint8_t {
 struct SysMemStats {
   RelaxedCounter reserved_bytes, prepared_bytes, ready_bytes;
   RelaxedCounter calls[kSysCallCount];  // the seven, then failures of any
+  RelaxedCounter dump_calls, dump_failures;  // of sys_dump(), which changes no state
 };
 SysMemStats& sys_mem_stats();
 
@@ -42,6 +43,9 @@ bool sys_unused(void* at, size_t bytes);
 void sys_fault(void* at, size_t bytes, MemState from);
 [[nodiscard]] void* sys_alloc(size_t bytes);
 void sys_free(void* at, size_t bytes, MemState from);
+// Whether core dumps have the contents of the range, which is Prepared or Ready. False when the OS refused (each change may cost
+// a mapping, and mappings are limited): then some of the range may have changed and some not.
+[[nodiscard]] bool sys_dump(void* at, size_t bytes, bool wanted);
 
 size_t system_page_bytes();
 

@@ -30,7 +30,8 @@ constexpr OsOps kUnreliableOs = {
     [](size_t n, void** out) -> long { return refused() ? -12 : kLinuxOs.alloc(n, out); },
     [](void* at, size_t n) -> long { return kLinuxOs.unmap(at, n); },
     [](void* at, size_t n) -> long { return refused() ? -12 : kLinuxOs.release(at, n); },
-    [](void* at, size_t n) -> long { return kLinuxOs.protect_none(at, n); }};
+    [](void* at, size_t n) -> long { return kLinuxOs.protect_none(at, n); },
+    [](void* at, size_t n, bool wanted) -> long { return refused() ? -12 : kLinuxOs.dump(at, n, wanted); }};
 
 class PageHeapModel {
  public:

@@ -48,7 +48,8 @@ class InstallTest(unittest.TestCase):
         self.assertIn("usable 48", text)
 
     def test_puts_files_where_the_names_say(self):
-        wanted = ["lib/liballoc.so", "lib/liballoc.a", "include/liballoc/telemetry_abi.h", "lib/pkgconfig/liballoc.pc",
+        wanted = ["lib/liballoc.so", "lib/liballoc.a", "include/liballoc/telemetry_abi.h", "include/liballoc/alloc.h",
+                  "include/liballoc/noscan_allocator.h", "lib/pkgconfig/liballoc.pc",
                   "lib/cmake/liballoc/liballoc-config.cmake", "share/liballoc/dashboards", "share/liballoc/prometheus"]
         if OPTIONS.with_agent:
             wanted += ["bin/alloc-agent", "bin/allocctl"]

@@ -11,9 +11,12 @@ extern "C" {
 /* Version of the library, "major.minor.patch". Thread-safe; the string is static. */
 const char* liballoc_version(void);
 
-/* As malloc(bytes), for memory that will hold no pointers: it is kept in spans of its own. Free with free().
- * NULL and ENOMEM when memory ran out. Thread-safe. */
+/* As malloc(bytes), for memory that will hold no pointers: it is kept in spans of its own, and out of core dumps. Free with
+ * free(). NULL and ENOMEM when memory ran out. Thread-safe. */
 void* liballoc_malloc_noscan(size_t bytes);
+
+/* As aligned_alloc(align, bytes), for memory that will hold no pointers. EINVAL when `align` is no power of two. */
+void* liballoc_aligned_alloc_noscan(size_t align, size_t bytes);
 
 /* Returns at least `bytes` of idle memory to the OS now, the largest spans first, whatever its age; SIZE_MAX for all.
  * Gives the number of bytes returned. Thread-safe; may take long on large heaps. */
