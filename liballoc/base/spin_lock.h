@@ -13,7 +13,8 @@ namespace liballoc {
 enum class LockRank : uint8_t {
   kFork = 0,
   kThreadRegistry,
-  kCentral,  // one per cache class; only fork holds several, in class order
+  kTransfer,  // one per cache class; only fork holds several, in class order
+  kCentral,   // the same
   kPageHeap,
   kSpecials,
   kMeta,

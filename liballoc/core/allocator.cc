@@ -80,6 +80,7 @@ void release_small(Thread& thread, Span* span, void* p) {
     void* culprit = nullptr;
     owned_add(&counter_of(thread, cls).refills, uint64_t{1});
     if (!thread_cache_make_room(g_heap, thread.heap, cls, &bad, &culprit)) report_bad_free(bad, culprit);
+    if (g_heap.transfer(cls).gives() % 16 == 0) thread.pages_freed = true;  // what lies there may grow old
   }
   *bin.top++ = p;
   count_free(counter_of(thread, cls));

@@ -84,6 +84,7 @@ size_t trim_memory(size_t keep) {
   void* culprit = nullptr;
   if (!thread_cache_flush(g_heap, thread->heap, &bad, &culprit)) report_bad_free(bad, culprit);
   thread->figures_changed = true;  // what the thread holds is part of the published figures
+  g_heap.drain_transfers(true);
   PageHeap& heap = g_heap.pages();
   const PageHeapStats stats = heap.stats();
   const uint64_t backed = stats.idle - stats.released;

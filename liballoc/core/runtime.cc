@@ -67,6 +67,7 @@ bool runtime_start_heap() {
   if (g_heap_started) return true;
   if (!g_heap.init(LIBALLOC_TSAN ? 0 : kArenaHintCount, g_arena_table)) return false;
   g_heap.pages().keep_recent(kRecentSpanBytes);
+  g_heap.set_bad_free_handler([](BadFree bad, void* culprit) { report_bad_free(bad, culprit); });
   bridge_install();
   report_install();
   fork_install();

@@ -38,7 +38,7 @@ class SlowPath {
     }
     if (LIBALLOC_UNLIKELY(thread_->pages_freed)) {
       thread_->pages_freed = false;
-      g_heap.pages().scavenge_tick(thread_->slow_ns != 0 ? thread_->slow_ns : monotonic_ns());
+      g_heap.tick(thread_->slow_ns != 0 ? thread_->slow_ns : monotonic_ns());
     }
     thread_->in_slow = false;
     if (LIBALLOC_UNLIKELY(thread_exited())) thread_detach();

@@ -1,10 +1,11 @@
-// heap.h - the shared half of the allocator: arena map, page heap and one central list per cache class. One constinit
+// heap.h - the shared half of the allocator: arena map, page heap, and per cache class a central list with a transfer cache in front. One constinit
 // instance serves the process; tests make their own. Nothing here knows threads' caches, sampling or telemetry.
 #pragma once
 
 #include "liballoc/heap/arena_map.h"
 #include "liballoc/heap/central_list.h"
 #include "liballoc/heap/page_heap.h"
+#include "liballoc/heap/transfer_cache.h"
 
 namespace liballoc {
 
@@ -17,22 +18,37 @@ class Heap {
   // `arena_table`: see ArenaMap::init().
   [[nodiscard]] bool init(unsigned hint_count = kArenaHintCount, ArenaMap::Entry* arena_table = nullptr) {
     if (!pages_.init(hint_count, arena_table)) return false;
-    for (unsigned c = 0; c < kCacheClasses; c++) central_[c].init(c, &pages_);
+    for (unsigned c = 0; c < kCacheClasses; c++) {
+      central_[c].init(c, &pages_);
+      transfer_[c].init(c, &map_, &central_[c], &sys_.mcache, &transfer_bytes_, kTransferBudget);
+    }
+    pages_.set_before_growth([](void* heap) { static_cast<Heap*>(heap)->drain_transfers(false); }, this);
     return true;
   }
 
   ArenaMap& map() { return map_; }
   PageHeap& pages() { return pages_; }
   CentralList& central(unsigned cache_cls) { return central_[cache_cls]; }
+  TransferCache& transfer(unsigned cache_cls) { return transfer_[cache_cls]; }
+  uint64_t transfer_bytes() const { return transfer_bytes_.load(std::memory_order_relaxed); }
+  // Gives the slots in all transfer caches back to their spans: those that were not touched since the last call, or all.
+  // Ends the process through the handler when one of them cannot be freed.
+  void drain_transfers(bool all);
+  // Time for the background work that slow paths do: returning idle pages, and slots that no thread takes.
+  void tick(uint64_t now_ns);
+  // What to call for a slot that cannot be freed and is found when no caller of free() is there to hear of it.
+  void set_bad_free_handler(void (*handler)(BadFree bad, void* culprit)) { bad_free_ = handler; }
   constexpr SysStats& sys() { return sys_; }
 
   void lock_for_fork() {
+    for (TransferCache& t : transfer_) t.lock_for_fork();
     for (CentralList& c : central_) c.lock_for_fork();
     pages_.lock_for_fork();
   }
   void unlock_after_fork(bool in_child) {
     pages_.unlock_after_fork(in_child);
     for (CentralList& c : central_) c.unlock_after_fork(in_child);
+    for (TransferCache& t : transfer_) t.unlock_after_fork(in_child);
   }
   void verify() {
     for (CentralList& c : central_) c.verify();
@@ -40,10 +56,18 @@ class Heap {
   }
 
  private:
+  // Over all classes; what is here can serve no other class until it is drained.
+  static constexpr uint32_t kTicksPerDrain = 10;  // intervals of the scavenger: a second
+  static constexpr uint64_t kTransferBudget = uint64_t{32} << 20;
+
   SysStats sys_;
   ArenaMap map_;
   PageHeap pages_;
   CentralList central_[kCacheClasses];
+  std::atomic<uint64_t> transfer_bytes_{0};  // relaxed: a bound
+  TransferCache transfer_[kCacheClasses];
+  std::atomic<uint32_t> ticks_{0};  // relaxed: paces tick()
+  void (*bad_free_)(BadFree bad, void* culprit) = nullptr;
 };
 
 }  // namespace liballoc

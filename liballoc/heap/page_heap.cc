@@ -172,7 +172,7 @@ void PageHeap::drain_recent_locked(uint64_t older_than_ns) {
 
 // An idle span that was taken from wherever it was; *whole says that it has the length asked for and its pages still name it.
 // Null when the heap cannot grow.
-Span* PageHeap::find_locked(size_t pages, size_t align_pages, bool* whole) {
+Span* PageHeap::find_locked(size_t pages, size_t align_pages, bool may_grow, bool* whole, bool* wants_growth) {
   *whole = false;
   if (align_pages == 1) {
     if (Span* s = recent_.take(pages)) {
@@ -188,7 +188,8 @@ Span* PageHeap::find_locked(size_t pages, size_t align_pages, bool* whole) {
     s = best_fit_locked(want);
   }
   if (s == nullptr) {
-    if (!grow_locked(want)) return nullptr;
+    *wants_growth = !may_grow;
+    if (!may_grow || !grow_locked(want)) return nullptr;
     s = best_fit_locked(want);
     if (s == nullptr) return nullptr;
   }
@@ -202,15 +203,19 @@ Span* PageHeap::allocate(size_t pages, unsigned cache_cls, size_t align_pages) {
   LIBALLOC_DCHECK(pages != 0 && is_power_of_two(align_pages));
   size_t want = 0;
   if (__builtin_add_overflow(pages, align_pages - 1, &want) || want > (SIZE_MAX >> (kPageShift + 1))) return nullptr;
-  lock_.lock();
-  Span* s = allocate_locked(pages, cache_cls, align_pages);
-  lock_.unlock();
+  bool wants_growth = false;
+  Span* s = allocate_from(pages, cache_cls, align_pages, before_growth_ == nullptr, &wants_growth);
+  if (LIBALLOC_UNLIKELY(wants_growth)) {
+    before_growth_(before_growth_context_);
+    s = allocate_from(pages, cache_cls, align_pages, true, &wants_growth);
+  }
   // The span is the caller's: no need to keep the lock while the kernel works.
   if (s != nullptr) set_in_dumps(s, !s->noscan);
   return s;
 }
 
-Span* PageHeap::allocate_locked(size_t pages, unsigned cache_cls, size_t align_pages) {
+Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pages, bool may_grow, bool* wants_growth) {
+  LockHolder hold(lock_);
   const unsigned size_cls = size_class_of(cache_cls);
   uint64_t* bits = nullptr;
   uint32_t words = 0;
@@ -220,7 +225,7 @@ Span* PageHeap::allocate_locked(size_t pages, unsigned cache_cls, size_t align_p
     if (bits == nullptr) return nullptr;
   }
   bool whole = false;
-  Span* s = find_locked(pages, align_pages, &whole);
+  Span* s = find_locked(pages, align_pages, may_grow, &whole, wants_growth);
   if (s != nullptr && !whole) {
     const uintptr_t aligned = align_up(s->base, align_pages << kPageShift);
     Span* got = nullptr;

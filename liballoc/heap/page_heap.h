@@ -63,10 +63,15 @@ class PageHeap {
   // Releases at least `bytes` of idle memory that has been unused since before `older_than_ns`, the largest spans first.
   // Returns how much it released. Gives the lock away while the kernel works.
   size_t scavenge(size_t bytes, uint64_t older_than_ns);
-  // Cheap when nothing is due. Call after slow paths, with no lock held.
-  void scavenge_tick(uint64_t now_ns);
+  // Cheap when nothing is due. Call after slow paths, with no lock held. True when an interval had passed.
+  bool scavenge_tick(uint64_t now_ns);
 
   void set_soft_limit(uint64_t bytes);
+  // Called with no lock held before the heap would grow; what it frees may make that needless. Set before other threads exist.
+  void set_before_growth(void (*hook)(void* context), void* context) {
+    before_growth_ = hook;
+    before_growth_context_ = context;
+  }
   // Freed spans of few pages stay whole for a while, up to so many bytes; 0, the default, joins them with their neighbours at once.
   void keep_recent(size_t bytes);
   // Tells the observer the figures as they are.
@@ -100,12 +105,13 @@ class PageHeap {
   bool touch_fresh_locked(const Span* span);
   void count_in_use_locked(size_t bytes);
   static void set_in_dumps(Span* span, bool wanted);
-  Span* allocate_locked(size_t pages, unsigned cache_cls, size_t align_pages);
   FreeTree& tree_of(const Span* span) { return span->scavenged ? scavenged_ : free_; }
   FixedAllocBase& bits_of(uint32_t words) { return bits_[words <= 1 ? 0 : log2_floor(words)]; }
   size_t scavenge_locked(size_t bytes, uint64_t older_than_ns);
   void drain_recent_locked(uint64_t older_than_ns);
-  Span* find_locked(size_t pages, size_t align_pages, bool* whole);
+  // How allocate() goes about it when the trees have no fit: grow, or come back with *wants_growth set.
+  Span* allocate_from(size_t pages, unsigned cache_cls, size_t align_pages, bool may_grow, bool* wants_growth);
+  Span* find_locked(size_t pages, size_t align_pages, bool may_grow, bool* whole, bool* wants_growth);
   void publish_locked();
 
   ArenaMap& map_;
@@ -126,6 +132,8 @@ class PageHeap {
   uint64_t published_ = UINT64_MAX;  // what the rarely changing figures added up to when the observer last heard all
   uint64_t recent_peak_ = 0;      // decaying maximum of in_use, what retention is measured against
   uint64_t last_scavenge_ns_ = 0;
+  void (*before_growth_)(void* context) = nullptr;
+  void* before_growth_context_ = nullptr;
 };
 
 }  // namespace liballoc

@@ -49,20 +49,21 @@ size_t PageHeap::scavenge(size_t bytes, uint64_t older_than_ns) {
   return scavenge_locked(bytes, older_than_ns);
 }
 
-void PageHeap::scavenge_tick(uint64_t now_ns) {
+bool PageHeap::scavenge_tick(uint64_t now_ns) {
   LockHolder hold(lock_);
-  if (now_ns - last_scavenge_ns_ < kScavengeIntervalNs) return;
+  if (now_ns - last_scavenge_ns_ < kScavengeIntervalNs) return false;
   last_scavenge_ns_ = now_ns;
   // Keep a tenth over the recent peak; the peak forgets a 64th of its distance per interval.
   if (recent_peak_ > stats_.in_use) recent_peak_ -= (recent_peak_ - stats_.in_use) / 64;
   const uint64_t backed = stats_.heap_sys() - stats_.released;
   const uint64_t goal = recent_peak_ + recent_peak_ / 10;
-  if (backed <= goal || now_ns < kScavengeAgeNs) return;
+  if (backed <= goal || now_ns < kScavengeAgeNs) return true;
   // A part of the excess each time, at least one growth step, so that a slow path never pays for all of it.
   size_t step = (backed - goal) / 8;
   constexpr size_t kLeast = kGrowPages << kPageShift;
   if (step < kLeast) step = kLeast;
   scavenge_locked(step, now_ns - kScavengeAgeNs);
+  return true;
 }
 
 }  // namespace liballoc

@@ -76,6 +76,12 @@ void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls) {
   state.fill[cache_cls] = static_cast<uint16_t>(want * 2 > most ? most : want * 2);
   if (bin.limit < bin.base + want) bin.limit = bin.base + want;
 
+  if (const uint32_t got = heap.transfer(cache_cls).take(bin.base + want, want)) {
+    if (got < want) memmove(bin.base, bin.base + want - got, got * sizeof(void*));
+    bin.top = bin.base + got - 1;
+    note_cached(state, cache_cls);
+    return *bin.top;
+  }
   if (takes_slots_directly(size_cls)) {
     const uint32_t taken = heap.central(cache_cls).take_slots(bin.base + want, want);
     if (taken == 0) return nullptr;
@@ -112,8 +118,8 @@ bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, 
   const uint32_t n = static_cast<uint32_t>(bin.top - bin.base);
   const uint32_t give = n / 2 == 0 ? n : n / 2;
   // The list may refuse a slot, so the bin is changed only afterwards. A fork in between finds slots both here and marked:
-  // the fork handler waits for the central lock, and the child of another thread does not use this bin.
-  const uint32_t given = heap.central(cache_cls).free_slots(bin.base, give, bad);
+  // the fork handler waits for the lock, and the child of another thread does not use this bin.
+  const uint32_t given = heap.transfer(cache_cls).give(bin.base, give, bad);
   if (*bad != BadFree::kNone) *culprit = bin.base[given];
   memmove(bin.base, bin.base + given, (n - given) * sizeof(void*));
   bin.top -= given;
@@ -127,7 +133,7 @@ bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** cul
     Bin& bin = state.cache->bins[c];
     const uint32_t n = static_cast<uint32_t>(bin.top - bin.base);
     if (n != 0) {
-      const uint32_t given = heap.central(c).free_slots(bin.base, n, bad);
+      const uint32_t given = heap.transfer(c).give(bin.base, n, bad);
       if (*bad != BadFree::kNone) {
         *culprit = bin.base[given];
         return false;
