@@ -61,6 +61,15 @@ uint32_t Span::take(void** end, uint32_t n) {
     uint64_t window = alloc_cache;
     uint32_t at = free_index;
     uintptr_t address = slot_address(at);
+    if (window == ~uint64_t{0}) {  // untouched: no bits to look for
+      const uint32_t room = objects - at < 64 ? objects - at : 64;
+      const uint32_t some = room < n - taken ? room : n - taken;
+      for (uint32_t i = 0; i < some; i++, address += object_bytes) {
+        end[-static_cast<ptrdiff_t>(++taken)] = reinterpret_cast<void*>(address);
+      }
+      at += some;
+      window = some == 64 ? 0 : at == objects ? 0 : window >> some;
+    }
     while (window != 0 && taken < n) {
       const unsigned skip = static_cast<unsigned>(std::countr_zero(window));
       if (at + skip >= objects) {  // bits behind the last slot
@@ -102,8 +111,9 @@ bool Span::slot_taken(uint32_t slot) const {
 uint32_t Span::mark_run(void* const* slots, uint32_t n, BadFree* bad) {
   const uintptr_t begin = base, span_bytes = bytes();
   const uint32_t each = object_bytes, factor = magic;
-  // A cached span's window moves under its owner; a slot that was never handed out shows only when nobody owns it.
-  const bool cached = place == SpanPlace::kCached;
+  // A cached span's window moves under its owner; a slot that was never handed out shows only when nobody owns it. Where the
+  // window has passed the last slot, every one was.
+  const bool may_be_untaken = place != SpanPlace::kCached && free_index < objects;
   uint64_t* const marks = mark_bits;
   uint32_t i = 0;
   for (; i < n; i++) {
@@ -115,7 +125,7 @@ uint32_t Span::mark_run(void* const* slots, uint32_t n, BadFree* bad) {
       break;
     }
     const uint64_t bit = uint64_t{1} << (slot % 64), word = marks[slot / 64];
-    if (LIBALLOC_UNLIKELY((word & bit) != 0 || (!cached && !slot_taken(slot)))) {
+    if (LIBALLOC_UNLIKELY((word & bit) != 0 || (may_be_untaken && !slot_taken(slot)))) {
       *bad = BadFree::kDoubleFree;
       break;
     }

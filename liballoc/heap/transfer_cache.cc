@@ -24,25 +24,55 @@ bool TransferCache::make_storage_locked() {
   return !no_storage_;
 }
 
-// How many leading slots are starts of objects of this class. That they are in use is seen when they reach their span.
-uint32_t TransferCache::checked(void* const* slots, uint32_t n, BadFree* bad) const {
-  const SizeClass& c = kClasses[size_class_of(cache_class_)];
+namespace {
+
+constexpr uint32_t kMostCompared = 255;
+
+// The first of n <= kMostCompared slots that is among them twice, or n: a double free with little in between. By a small hash
+// table, since a batch is far from sorted.
+uint32_t first_repeated(void* const* slots, uint32_t n) {
+  constexpr uint32_t kEntries = 512;
+  uint8_t table[kEntries] = {};  // index + 1
   for (uint32_t i = 0; i < n; i++) {
     const uintptr_t p = reinterpret_cast<uintptr_t>(slots[i]);
-    uint32_t offset = static_cast<uint32_t>(p & (kPageBytes - 1));
-    if (c.pages != 1) {
-      const Span* span = map_->find_in_use(p);
-      if (LIBALLOC_UNLIKELY(span == nullptr || span->cache_class != cache_class_)) {
-        *bad = BadFree::kNotAllocated;
-        return i;
-      }
-      offset = static_cast<uint32_t>(p - span->base);
+    uint32_t at = static_cast<uint32_t>(p * 0x9e3779b97f4a7c15u >> 55);
+    while (LIBALLOC_UNLIKELY(table[at] != 0)) {
+      if (slots[table[at] - 1] == slots[i]) return i;
+      at = (at + 1) % kEntries;
     }
-    const uint32_t slot = slot_index(offset, c.magic);
-    if (LIBALLOC_UNLIKELY(slot * c.bytes != offset || slot >= c.objects)) {
-      *bad = BadFree::kInterior;
-      return i;
+    table[at] = static_cast<uint8_t>(i + 1);
+  }
+  return n;
+}
+
+}  // namespace
+
+// How many leading slots are starts of objects of this class, each only once. That they are in use is seen when they reach
+// their span.
+uint32_t TransferCache::checked(void* const* slots, uint32_t n, BadFree* bad) const {
+  const SizeClass c = kClasses[size_class_of(cache_class_)];
+  uint32_t wrong = c.pages != 1;
+  if (c.pages == 1) {  // offsets within the span are offsets within the page
+    const uint32_t end = c.objects * c.bytes;
+    for (uint32_t i = 0; i < n; i++) {
+      const uint32_t offset = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(slots[i]) & (kPageBytes - 1));
+      wrong |= (slot_index(offset, c.magic) * c.bytes ^ offset) | static_cast<uint32_t>(offset >= end);
     }
+  }
+  for (uint32_t i = 0; LIBALLOC_UNLIKELY(wrong != 0) && i < n; i++) {
+    const uintptr_t p = reinterpret_cast<uintptr_t>(slots[i]);
+    const Span* span = map_->find_in_use(p);
+    if (LIBALLOC_UNLIKELY(span == nullptr || span->cache_class != cache_class_)) *bad = BadFree::kNotAllocated;
+    else if (LIBALLOC_UNLIKELY(!span->is_slot_start(p))) *bad = BadFree::kInterior;
+    else continue;
+    n = i;
+  }
+  for (uint32_t i = 0; i < n; i += kMostCompared) {
+    const uint32_t some = n - i < kMostCompared ? n - i : kMostCompared;
+    const uint32_t different = first_repeated(slots + i, some);
+    if (LIBALLOC_LIKELY(different == some)) continue;
+    *bad = BadFree::kDoubleFree;
+    return i + different;
   }
   return n;
 }
@@ -51,7 +81,7 @@ uint32_t TransferCache::take(void** end, uint32_t n) {
   if (load_relaxed(&count_) == 0) return 0;
   LockHolder hold(lock_);
   if (n > count_) n = count_;
-  memcpy(end - n, slots_ + count_ - n, n * sizeof(void*));
+  memcpy(end - n, slots_ + bottom_ + count_ - n, n * sizeof(void*));
   set_count_locked(count_ - n);
   if (count_ < low_) low_ = count_;
   return n;
@@ -59,23 +89,27 @@ uint32_t TransferCache::take(void** end, uint32_t n) {
 
 uint32_t TransferCache::give(void* const* slots, uint32_t n, BadFree* bad) {
   *bad = BadFree::kNone;
-  const uint32_t sound = checked(slots, n, bad);
-  uint32_t kept = 0;
-  if (total_->load(std::memory_order_relaxed) < budget_) {
+  const uint32_t capacity = capacity_of(size_class_of(cache_class_));
+  uint32_t kept = total_->load(std::memory_order_relaxed) < budget_ ? capacity - load_relaxed(&count_) : 0;
+  if (kept > n) kept = n;
+  if (kept != 0) {
+    kept = checked(slots, kept, bad);
     LockHolder hold(lock_);
     store_relaxed(&gives_, gives_ + 1);
-    if (slots_ != nullptr || make_storage_locked()) {
-      const uint32_t room = capacity_of(size_class_of(cache_class_)) - count_;
-      kept = sound < room ? sound : room;
-      memcpy(slots_ + count_, slots, kept * sizeof(void*));
-      set_count_locked(count_ + kept);
+    const uint32_t room = slots_ != nullptr || make_storage_locked() ? capacity - count_ : 0;
+    if (kept > room) {
+      kept = room;
+      *bad = BadFree::kNone;
     }
+    if (bottom_ + count_ + kept > capacity) {
+      memmove(slots_, slots_ + bottom_, count_ * sizeof(void*));
+      bottom_ = 0;
+    }
+    if (kept != 0) memcpy(slots_ + bottom_ + count_, slots, kept * sizeof(void*));
+    set_count_locked(count_ + kept);
   }
-  if (kept == sound) return sound;
-  BadFree refused = BadFree::kNone;
-  kept += central_->free_slots(slots + kept, sound - kept, &refused);
-  if (refused != BadFree::kNone) *bad = refused;
-  return kept;
+  if (kept == n || *bad != BadFree::kNone) return kept;
+  return kept + central_->free_slots(slots + kept, n - kept, bad);
 }
 
 void TransferCache::drain(bool all, BadFree* bad, void** culprit) {
@@ -88,10 +122,10 @@ void TransferCache::drain(bool all, BadFree* bad, void** culprit) {
     else if (left > low_) left = low_;
     const uint32_t n = left < kDrainStep ? left : kDrainStep;
     // The oldest lie at the bottom. The list changes nothing of ours; what it refuses stays here, first.
-    const uint32_t given = n == 0 ? 0 : central_->free_slots(slots_, n, bad);
-    if (*bad != BadFree::kNone) *culprit = slots_[given];
-    memmove(slots_, slots_ + given, (count_ - given) * sizeof(void*));
+    const uint32_t given = n == 0 ? 0 : central_->free_slots(slots_ + bottom_, n, bad);
+    if (*bad != BadFree::kNone) *culprit = slots_[bottom_ + given];
     set_count_locked(count_ - given);
+    bottom_ = count_ == 0 ? 0 : bottom_ + given;
     left -= n;
     low_ = left == 0 ? count_ : low_ - given;
     if (*bad != BadFree::kNone) return;

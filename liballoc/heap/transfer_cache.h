@@ -4,7 +4,7 @@
 // A slot in here counts as taken in its span's bitmap. Slots that nobody touched for a while, or between two growths of the
 // heap, go on to the central list, so that the cache never makes the heap grow for long.
 // Locks: lock_ (rank kTransfer) guards everything; the central list is called with it held.
-// Must never hold a slot that is not the start of an object of its class: give() refuses those.
+// Given slots must be of this class; that each starts an object, and is there once, give() looks itself.
 #pragma once
 
 #include <cstdint>
@@ -66,7 +66,8 @@ class alignas(kCacheLineBytes) TransferCache {
   uint8_t cache_class_ = 0;
   bool no_storage_ = false;  // the OS refused; not asked again
   uint32_t count_ = 0;
-  uint32_t low_ = 0;  // the least count since the last drain_untouched()
+  uint32_t bottom_ = 0;  // slots_[bottom_] is the oldest; what lay before it was drained
+  uint32_t low_ = 0;     // the least count since the last drain_untouched()
   uint32_t gives_ = 0;
   void** slots_ = nullptr;
   ArenaMap* map_ = nullptr;

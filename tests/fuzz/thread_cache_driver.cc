@@ -117,6 +117,7 @@ class CacheModel {
   void finish() {
     while (!live_.empty()) release(0, 0);
     for (size_t i = 0; i < kThreads; i++) flush(i);
+    heap_.drain_transfers(true);
   }
   size_t live() const { return live_.size(); }
 
@@ -132,6 +133,10 @@ class CacheModel {
   void expect_refused(void* p, unsigned cls, BadFree why) {
     BadFree bad = BadFree::kNone;
     LIBALLOC_FUZZ_CHECK(heap_.central(cls).free_slots(&p, 1, &bad) == 0);
+    LIBALLOC_FUZZ_CHECK(bad == why);
+    // A transfer cache is given only what a bin held, so slots of its class; it looks whether they start an object.
+    if (why != BadFree::kInterior) return;
+    LIBALLOC_FUZZ_CHECK(heap_.transfer(cls).give(&p, 1, &bad) == 0);
     LIBALLOC_FUZZ_CHECK(bad == why);
   }
 
@@ -165,6 +170,7 @@ void drive_thread_cache(std::span<const uint8_t> bytes) {
       }
     } else if (op == 11) {
       model.flush(thread);
+      if (input.below(4) == 0) heap.drain_transfers(input.below(2) == 0);
     } else if (op < 14) {
       const bool keep = input.below(4) != 0;
       model.page_run(thread, 5 + input.below(kPageCacheMaxPages), keep);

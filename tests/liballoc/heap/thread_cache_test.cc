@@ -61,6 +61,7 @@ TEST_F(ThreadCacheTest, NeverHandsOutASlotTwiceAndGivesEverythingBack) {
   }
   for (const auto& [c, p] : live) release(c, p);
   flush();
+  heap_->drain_transfers(true);
   heap_->verify();
   EXPECT_EQ(heap_->pages().stats().in_use, 0u);
 }
