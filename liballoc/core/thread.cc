@@ -101,7 +101,7 @@ Thread* thread_attach() {
   t->random.seed(now ^ (uint64_t{t->tid} << 32) ^ reinterpret_cast<uintptr_t>(t));
   t->next_sample = draw_next_sample(*t);
   t->figures_changed = true;  // memstats count threads
-  thread_cache_reset_bins(t->heap);
+  if (!thread_cache_is_ready(t->heap)) thread_cache_reset_bins(t->heap);
   t->block = g_segment.acquire_thread_block(t->tid, now);
   if (t->block == nullptr) t->block = private_block_of(t);
   if (t->block == nullptr) {
@@ -208,9 +208,7 @@ void thread_forget_others(const LiveTotals& inherited) {
   while (t != nullptr) {
     Thread* next = t->next;
     if (t != self) {
-      for (Span*& s : t->heap.spans) s = nullptr;
-      t->heap.pages = PageCache();
-      t->heap.saved = false;
+      thread_cache_forget(t->heap);
       t->block = nullptr;
       if (t->private_block != nullptr) *t->private_block = {};
       t->in_slow = false;

@@ -29,6 +29,14 @@ void note_cached(ThreadState& state, unsigned cache_cls) {
   state.noted[cache_cls] = now;
 }
 
+// As a class is before a thread has shown how much it asks for.
+void start_small(ThreadState& state, unsigned cache_cls) {
+  const uint32_t most = max_slots(size_class_of(cache_cls));
+  Bin& bin = state.cache->bins[cache_cls];
+  bin.limit = bin.base + (most < kFirstLimit ? most : kFirstLimit);
+  state.fill[cache_cls] = takes_slots_directly(size_class_of(cache_cls)) ? 1 : kFirstFill;  // each may cost a span
+}
+
 uint32_t max_fill(unsigned size_class) {
   const uint32_t half = max_slots(size_class) / 2;
   return half == 0 ? 1 : half;
@@ -47,19 +55,24 @@ bool thread_cache_init(ThreadState& state, RelaxedCounter& stat) {
   stat.add(bytes);
   state.cache = static_cast<ThreadCache*>(region);
   state.slots = reinterpret_cast<void**>(static_cast<char*>(region) + hot);
-  for (unsigned c = 0; c < kCacheClasses; c++) {
-    state.fill[c] = takes_slots_directly(size_class_of(c)) ? 1 : kFirstFill;  // each may cost a span
-  }
   thread_cache_reset_bins(state);
   return true;
+}
+
+bool thread_cache_is_ready(const ThreadState& state) { return state.cache->bins[0].base != nullptr; }
+
+void thread_cache_forget(ThreadState& state) {
+  memset(static_cast<void*>(state.cache), 0, sizeof(ThreadCache));
+  for (Span*& s : state.spans) s = nullptr;
+  state.pages = PageCache();
+  state.saved = false;
 }
 
 void thread_cache_reset_bins(ThreadState& state) {
   for (unsigned c = 0; c < kCacheClasses; c++) {
     Bin& bin = state.cache->bins[c];
-    const uint32_t most = max_slots(size_class_of(c));
     bin.base = bin.top = state.slots + kSlotOffset[c];
-    bin.limit = bin.base + (most < kFirstLimit ? most : kFirstLimit);
+    start_small(state, c);
     state.noted[c] = 0;
   }
   state.bin_bytes = 0;
@@ -132,6 +145,7 @@ bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** cul
   for (unsigned c = 0; c < kCacheClasses; c++) {
     Bin& bin = state.cache->bins[c];
     const uint32_t n = static_cast<uint32_t>(bin.top - bin.base);
+    if (n == 0 && state.noted[c] == 0 && state.spans[c] == nullptr) continue;
     if (n != 0) {
       const uint32_t given = heap.transfer(c).give(bin.base, n, bad);
       if (*bad != BadFree::kNone) {
@@ -141,6 +155,7 @@ bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** cul
       bin.top = bin.base;
     }
     note_cached(state, c);  // also of a bin that was emptied by hits: they note nothing
+    start_small(state, c);
     if (state.spans[c] != nullptr) {
       heap.central(c).uncache_span(state.spans[c]);
       state.spans[c] = nullptr;

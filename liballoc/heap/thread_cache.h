@@ -58,7 +58,11 @@ struct ThreadState {
 
 // Gives `state` (zero-filled) its cache. False when the OS refuses. `stat` gets the bytes.
 [[nodiscard]] bool thread_cache_init(ThreadState& state, RelaxedCounter& stat);
-// Points wiped or new bins at their storage, empty.
+// False when bins are wiped or new: reset them before use.
+bool thread_cache_is_ready(const ThreadState& state);
+// Drops what a thread held that does not exist in this process; its slots are lost.
+void thread_cache_forget(ThreadState& state);
+// Points bins at their storage, empty.
 void thread_cache_reset_bins(ThreadState& state);
 
 // Fills the bin of a class and pops one slot of it. Null when memory ran out.

@@ -31,14 +31,16 @@ constexpr uint32_t kMostCompared = 255;
 // The first of n <= kMostCompared slots that is among them twice, or n: a double free with little in between. By a small hash
 // table, since a batch is far from sorted.
 uint32_t first_repeated(void* const* slots, uint32_t n) {
-  constexpr uint32_t kEntries = 512;
-  uint8_t table[kEntries] = {};  // index + 1
+  uint8_t table[512];  // index + 1, 0 = empty; of a small batch only the first part is in use
+  uint32_t bits = 5;
+  while (n > uint32_t{1} << (bits - 1)) bits++;
+  memset(table, 0, size_t{1} << bits);
   for (uint32_t i = 0; i < n; i++) {
     const uintptr_t p = reinterpret_cast<uintptr_t>(slots[i]);
-    uint32_t at = static_cast<uint32_t>(p * 0x9e3779b97f4a7c15u >> 55);
+    uint32_t at = static_cast<uint32_t>(p * 0x9e3779b97f4a7c15u >> (64 - bits));
     while (LIBALLOC_UNLIKELY(table[at] != 0)) {
       if (slots[table[at] - 1] == slots[i]) return i;
-      at = (at + 1) % kEntries;
+      at = (at + 1) & ((1u << bits) - 1);
     }
     table[at] = static_cast<uint8_t>(i + 1);
   }
