@@ -21,7 +21,9 @@ constexpr uint64_t MemStats::*kCounters[] = {
 };
 
 void add_threads(const std::vector<liballoc_abi_thread>& threads, MemStats& out) {
+  uint64_t tiny_mallocs = 0;
   for (const liballoc_abi_thread& thread : threads) {
+    tiny_mallocs = saturating_add(tiny_mallocs, thread.tiny_mallocs);
     for (size_t cache_class = 0; cache_class < LIBALLOC_ABI_CACHE_CLASSES; ++cache_class) {
       const liballoc_abi_class_counter& c = thread.classes[cache_class];
       SizeClassStats& stats = out.by_size[cache_class % kClasses];
@@ -34,6 +36,8 @@ void add_threads(const std::vector<liballoc_abi_thread>& threads, MemStats& out)
     large.free_bytes = saturating_add(large.free_bytes, thread.large_free_bytes);
     out.thread_cache_bytes = saturating_add(out.thread_cache_bytes, thread.cached_bytes);
   }
+  // The blocks are up to date; the record has their sum as of its publication.
+  out.tiny_allocs = std::max(out.tiny_allocs, tiny_mallocs);
 }
 
 void add_spans(const std::vector<Span>& spans, MemStats& out) {

@@ -54,7 +54,7 @@ LIBALLOC_EXPORT void* realloc(void* p, size_t bytes) {
   // Stays where it is unless it grows out of its slot or would waste half of it.
   if (bytes <= usable && bytes >= usable / 2) return p;
   const bool noscan = LIBALLOC_UNLIKELY(liballoc::is_noscan(p));
-  void* moved = noscan ? liballoc::allocate_slow({bytes, 8, true, false}) : liballoc::allocate(bytes);
+  void* moved = noscan ? liballoc::allocate_slow({bytes, 1, true, false}) : liballoc::allocate(bytes);
   if (moved == nullptr) return bytes <= usable ? p : fail(ENOMEM);  // a smaller size never fails
   memcpy(moved, p, bytes < usable ? bytes : usable);
   liballoc::release(p);
@@ -101,7 +101,7 @@ LIBALLOC_EXPORT size_t malloc_usable_size(void* p) { return liballoc::usable_siz
 LIBALLOC_EXPORT const char* liballoc_version(void) { return LIBALLOC_VERSION; }
 
 LIBALLOC_EXPORT void* liballoc_malloc_noscan(size_t bytes) {
-  return or_enomem(liballoc::allocate_slow({bytes, 8, true, false}));
+  return or_enomem(liballoc::allocate_slow({bytes, 1, true, false}));
 }
 
 LIBALLOC_EXPORT void* liballoc_aligned_alloc_noscan(size_t align, size_t bytes) {

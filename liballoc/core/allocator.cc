@@ -9,6 +9,7 @@
 #include "liballoc/core/report.h"
 #include "liballoc/core/sampling.h"
 #include "liballoc/core/slow_path.h"
+#include "liballoc/core/tiny_objects.h"
 #include "liballoc/heap/specials.h"
 
 namespace liballoc {
@@ -26,25 +27,6 @@ void sample_small(Thread& thread, unsigned cache_cls, void* p, size_t requested)
   rearm_counter(counter, counted_mallocs(counter), draw_countdown(thread, object_bytes));
   Span* span = g_heap.map().find_in_use(reinterpret_cast<uintptr_t>(p));
   sample_object(thread, span, span->slot_of(reinterpret_cast<uintptr_t>(p)), p, requested, object_bytes);
-}
-
-void* allocate_small(Thread& thread, unsigned cache_cls, size_t requested) {
-  liballoc_abi_class_counter& counter = counter_of(thread, cache_cls);
-  Bin& bin = thread.heap.cache->bins[cache_cls];
-  void* p = nullptr;
-  if (bin.top != bin.base) {
-    p = *--bin.top;
-  } else {
-    if (load_relaxed(&counter.refills) == 0) {  // the class's first use of this block
-      rearm_counter(counter, counted_mallocs(counter),
-                    draw_countdown(thread, kClasses[size_class_of(cache_cls)].bytes));
-    }
-    owned_add(&counter.refills, uint64_t{1});
-    p = thread_cache_refill(g_heap, thread.heap, cache_cls);
-    if (p == nullptr) return nullptr;
-  }
-  if (count_malloc(counter)) sample_small(thread, cache_cls, p, requested);
-  return p;
 }
 
 void* allocate_large(Thread& thread, const AllocationRequest& request) {
@@ -72,6 +54,35 @@ unsigned class_for(size_t bytes, size_t align) {
   return cls < kSizeClasses ? cls : 0;
 }
 
+void release_large(Thread& thread, Span* span) {
+  const unsigned cls = span->cache_class;
+  const uint64_t bytes = span->bytes();
+  if (!thread.heap.pages.keep(g_heap, &thread.heap, span)) g_heap.pages().free(span);
+  count_free(counter_of(thread, cls));
+  owned_add(&thread.block->large_free_bytes, bytes);
+}
+
+}  // namespace
+
+void* allocate_small(Thread& thread, unsigned cache_cls, size_t requested) {
+  liballoc_abi_class_counter& counter = counter_of(thread, cache_cls);
+  Bin& bin = thread.heap.cache->bins[cache_cls];
+  void* p = nullptr;
+  if (bin.top != bin.base) {
+    p = *--bin.top;
+  } else {
+    if (load_relaxed(&counter.refills) == 0) {  // the class's first use of this block
+      rearm_counter(counter, counted_mallocs(counter),
+                    draw_countdown(thread, kClasses[size_class_of(cache_cls)].bytes));
+    }
+    owned_add(&counter.refills, uint64_t{1});
+    p = thread_cache_refill(g_heap, thread.heap, cache_cls);
+    if (p == nullptr) return nullptr;
+  }
+  if (count_malloc(counter)) sample_small(thread, cache_cls, p, requested);
+  return p;
+}
+
 void release_small(Thread& thread, Span* span, void* p) {
   const unsigned cls = span->cache_class;
   Bin& bin = thread.heap.cache->bins[cls];
@@ -86,16 +97,6 @@ void release_small(Thread& thread, Span* span, void* p) {
   count_free(counter_of(thread, cls));
 }
 
-void release_large(Thread& thread, Span* span) {
-  const unsigned cls = span->cache_class;
-  const uint64_t bytes = span->bytes();
-  if (!thread.heap.pages.keep(g_heap, &thread.heap, span)) g_heap.pages().free(span);
-  count_free(counter_of(thread, cls));
-  owned_add(&thread.block->large_free_bytes, bytes);
-}
-
-}  // namespace
-
 void* allocate_slow(const AllocationRequest& request) {
   SlowPath slow;
   Thread* thread = slow.thread();
@@ -105,21 +106,17 @@ void* allocate_slow(const AllocationRequest& request) {
     return p;  // fresh from the OS: zero
   }
   const unsigned cls = class_for(request.bytes, request.align);
-  if (cls == 0) {
-    void* p = allocate_large(*thread, request);
-    if (p == nullptr) {
-      count_out_of_memory();
-      thread->figures_changed = true;
-    }
-    return p;
-  }
-  void* p = allocate_small(*thread, cache_class(cls, request.noscan), request.bytes);
+  const unsigned cache_cls = cache_class(cls, request.noscan);
+  void* p = nullptr;
+  if (cls == 0) p = allocate_large(*thread, request);
+  else if (request.noscan && cache_cls <= kTinyClass) p = allocate_tiny(*thread, request.bytes, request.align);
+  else p = allocate_small(*thread, cache_cls, request.bytes);
   if (p == nullptr) {
     count_out_of_memory();
     thread->figures_changed = true;
     return nullptr;
   }
-  if (request.zero) memset(p, 0, request.bytes);
+  if (request.zero && cls != 0) memset(p, 0, request.bytes);  // a large one is zero already
   return p;
 }
 
@@ -165,6 +162,7 @@ void release_slow(void* p) {
     release_large(*thread, span);
     return;
   }
+  if (span->tiny_words != nullptr) return release_tiny(*thread, span, p);
   if (!span->is_slot_start(address)) report_bad_free(BadFree::kInterior, p);
   if (has_specials(span)) unsample_object(*thread, span, span->slot_of(address));
   release_small(*thread, span, p);
@@ -181,7 +179,10 @@ size_t usable_size(const void* p) {
   const uintptr_t address = reinterpret_cast<uintptr_t>(p);
   const unsigned cls = class_of_page(p);
   if (LIBALLOC_LIKELY(cls != 0)) return kClasses[size_class_of(cls)].bytes;
-  if (Span* span = g_heap.map().find_in_use(address)) return span->size_class == 0 ? span->bytes() : span->object_bytes;
+  if (Span* span = g_heap.map().find_in_use(address)) {
+    if (span->size_class == 0) return span->bytes();
+    return span->tiny_words != nullptr ? tiny_usable_size(span, p) : span->object_bytes;
+  }
   if (in_emergency(p)) return emergency_usable(p);
   report_bad_free(BadFree::kForeign, const_cast<void*>(p));
 }

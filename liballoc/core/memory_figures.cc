@@ -7,6 +7,7 @@
 #include "liballoc/core/counters.h"
 #include "liballoc/core/report.h"
 #include "liballoc/core/slow_path.h"
+#include "liballoc/core/tiny_objects.h"
 #include "liballoc/heap/specials.h"
 #include "liballoc/meta/persistent_alloc.h"
 #include "liballoc/os/sys_mem.h"
@@ -19,12 +20,14 @@ void add_frees(const liballoc_abi_thread* block, void* context) {
   auto* out = static_cast<MemoryFigures*>(context);
   for (unsigned c = 0; c < kCacheClasses; c++) out->classes[size_class_of(c)].frees += load_relaxed(&block->classes[c].frees);
   out->large_free_bytes += load_relaxed(&block->large_free_bytes);
+  out->tiny_frees += load_relaxed(&block->tiny_frees);
 }
 
 void add_mallocs(const liballoc_abi_thread* block, void* context) {
   auto* out = static_cast<MemoryFigures*>(context);
   for (unsigned c = 0; c < kCacheClasses; c++) out->classes[size_class_of(c)].mallocs += counted_mallocs(block->classes[c]);
   out->large_malloc_bytes += load_relaxed(&block->large_malloc_bytes);
+  out->tiny_mallocs += load_relaxed(&block->tiny_mallocs);
 }
 
 void add_idle(Span* span, void* context) {
@@ -82,6 +85,7 @@ size_t trim_memory(size_t keep) {
   if (thread == nullptr) return 0;
   BadFree bad = BadFree::kNone;
   void* culprit = nullptr;
+  let_tiny_go(*thread);
   if (!thread_cache_flush(g_heap, thread->heap, &bad, &culprit)) report_bad_free(bad, culprit);
   thread->figures_changed = true;  // what the thread holds is part of the published figures
   g_heap.drain_transfers(true);

@@ -23,6 +23,7 @@ struct MemoryFigures {  // bytes unless the name says otherwise
   };
   SizeClass classes[kSizeClasses];  // 0 = large objects; pointer-free ones are included everywhere
   uint64_t large_malloc_bytes = 0, large_free_bytes = 0;
+  uint64_t tiny_mallocs = 0, tiny_frees = 0;  // objects inside blocks that `classes` count as one each
   PageHeapStats pages;
   Idle idle[kIdleGroups];  // released ones included
   uint64_t metadata = 0;   // everything the library itself took from the OS

@@ -11,6 +11,7 @@
 #include "liballoc/core/runtime.h"
 #include "liballoc/core/sampling.h"
 #include "liballoc/core/telemetry_bridge.h"
+#include "liballoc/core/tiny_objects.h"
 #include "liballoc/meta/fixed_alloc.h"
 #include "liballoc/os/os.h"
 
@@ -129,6 +130,7 @@ void thread_detach() {
   t->in_slow = true;  // a signal handler must not use the cache that is going away
   BadFree bad = BadFree::kNone;
   void* culprit = nullptr;
+  let_tiny_go(*t);
   if (!thread_cache_flush(g_heap, t->heap, &bad, &culprit)) report_bad_free(bad, culprit);
   t_cache = &g_empty_cache;
   t_thread = nullptr;
@@ -168,6 +170,8 @@ void thread_join_segment(Thread* t) {
   }
   owned_add(&to->large_malloc_bytes, from->large_malloc_bytes);
   owned_add(&to->large_free_bytes, from->large_free_bytes);
+  owned_add(&to->tiny_mallocs, from->tiny_mallocs);
+  owned_add(&to->tiny_frees, from->tiny_frees);
   *from = {};
   t->next_sample = draw_next_sample(*t);
   t->block = to;
@@ -194,6 +198,7 @@ void thread_sum_live_locked(LiveTotals* out) {
           totals->objects[c] += counted_mallocs(block->classes[c]) - load_relaxed(&block->classes[c].frees);
         }
         totals->large_bytes += load_relaxed(&block->large_malloc_bytes) - load_relaxed(&block->large_free_bytes);
+        totals->tiny_objects += load_relaxed(&block->tiny_mallocs) - load_relaxed(&block->tiny_frees);
       },
       out);
 }
@@ -237,6 +242,7 @@ void thread_forget_others(const LiveTotals& inherited) {
     self->block->classes[c].refills = 1;
   }
   self->block->large_malloc_bytes = inherited.large_bytes;
+  self->block->tiny_mallocs = inherited.tiny_objects;
   self->heap.cache->counters = self->block;
   self->heap.cache->state = &self->heap;
 }

@@ -54,6 +54,7 @@ void thread_visit_blocks(void (*visit)(const liballoc_abi_thread* block, void* c
 struct LiveTotals {
   uint64_t objects[kCacheClasses];
   uint64_t large_bytes;
+  uint64_t tiny_objects;
 };
 void thread_sum_live_locked(LiveTotals* out);
 

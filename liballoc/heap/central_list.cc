@@ -86,7 +86,7 @@ uint32_t CentralList::take_slots(void** end, uint32_t n) {
 bool CentralList::grow_partial() {
   Span* span = heap_->allocate(kClasses[size_class_of(cache_class_)].pages, cache_class_);
   if (span == nullptr) return false;
-  heap_->map().set_class(span, cache_class_);
+  heap_->map().set_class(span, page_class_of(cache_class_));
   LockHolder hold(lock_);
   file_locked(span, SpanPlace::kPartial);
   return true;
@@ -95,7 +95,7 @@ bool CentralList::grow_partial() {
 Span* CentralList::grow(ThreadState* owner) {
   Span* span = heap_->allocate(kClasses[size_class_of(cache_class_)].pages, cache_class_);
   if (span == nullptr) return nullptr;
-  heap_->map().set_class(span, cache_class_);
+  heap_->map().set_class(span, page_class_of(cache_class_));
   LockHolder hold(lock_);
   file_locked(span, SpanPlace::kCached);
   span->owner = owner;

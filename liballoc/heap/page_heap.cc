@@ -224,6 +224,14 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
     bits = static_cast<uint64_t*>(bits_of(words).allocate());
     if (bits == nullptr) return nullptr;
   }
+  std::atomic<uint32_t>* tiny_words = nullptr;
+  if (cache_cls == kTinyClass) {
+    tiny_words = static_cast<std::atomic<uint32_t>*>(tiny_words_.allocate());  // zero: every block is free
+    if (tiny_words == nullptr) {
+      bits_of(words).free(bits);
+      return nullptr;
+    }
+  }
   bool whole = false;
   Span* s = find_locked(pages, align_pages, may_grow, &whole, wants_growth);
   if (s != nullptr && !whole) {
@@ -238,8 +246,10 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
   }
   if (s == nullptr) {
     if (bits != nullptr) bits_of(words).free(bits);
+    if (tiny_words != nullptr) tiny_words_.free(tiny_words);
     return nullptr;
   }
+  s->tiny_words = tiny_words;
   if (s->scavenged) {
     sys_used(reinterpret_cast<void*>(s->base), s->bytes());
     stats_.released -= s->bytes();
@@ -287,6 +297,8 @@ void PageHeap::free(Span* s) {
     bits_of(s->bit_words).free(s->alloc_bits);
     s->alloc_bits = s->mark_bits = nullptr;
   }
+  if (s->tiny_words != nullptr) tiny_words_.free(s->tiny_words);
+  s->tiny_words = nullptr;
   s->state.store(SpanState::kManual, std::memory_order_relaxed);
   s->place = SpanPlace::kNowhere;
   s->owner = nullptr;
@@ -316,6 +328,7 @@ void PageHeap::keep_recent(size_t bytes) {
 
 void PageHeap::publish_locked() {
   stats_.mspan_inuse = spans_.inuse_bytes() + nodes_.inuse_bytes();
+  stats_.mspan_inuse += tiny_words_.inuse_bytes();
   for (const FixedAllocBase& b : bits_) stats_.mspan_inuse += b.inuse_bytes();
   if (g_heap_observer.figures == nullptr) return;
   // Each of these only grows, or is set on its own: their sum tells whether one changed.

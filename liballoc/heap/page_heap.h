@@ -16,6 +16,7 @@
 #include "liballoc/heap/free_tree.h"
 #include "liballoc/heap/recent_spans.h"
 #include "liballoc/heap/span.h"
+#include "liballoc/heap/tiny_block.h"
 #include "liballoc/meta/fixed_alloc.h"
 #include "liballoc/meta/linear_alloc.h"
 
@@ -45,7 +46,7 @@ class PageHeap {
             FixedAllocBase(16, sys.mspan, false), FixedAllocBase(32, sys.mspan, false),
             FixedAllocBase(64, sys.mspan, false), FixedAllocBase(128, sys.mspan, false),
             FixedAllocBase(256, sys.mspan, false)},
-        hints_(sys.mspan), free_(0x9e3779b9u), scavenged_(0x7f4a7c15u) {}
+        tiny_words_(kTinyWordsBytes, sys.mspan, true), hints_(sys.mspan), free_(0x9e3779b9u), scavenged_(0x7f4a7c15u) {}
 
   // Call once, before the first allocate(). False when the OS refuses.
   [[nodiscard]] bool init(unsigned hint_count = kArenaHintCount, ArenaMap::Entry* arena_table = nullptr);
@@ -89,6 +90,7 @@ class PageHeap {
   ArenaMap& map() { return map_; }
 
  private:
+  static constexpr size_t kTinyWordsBytes = kClasses[size_class_of(kTinyClass)].objects * sizeof(std::atomic<uint32_t>);
   static constexpr size_t kGrowPages = (size_t{4} << 20) >> kPageShift;
   static constexpr uint64_t kScavengeIntervalNs = 100'000'000;
   static constexpr uint64_t kScavengeAgeNs = 1'000'000'000;
@@ -120,6 +122,7 @@ class PageHeap {
   FixedAlloc<Span> spans_;  // constructed when taken
   FixedAlloc<FreeTreeNode> nodes_;
   FixedAllocBase bits_[5];  // 1, 2, 4, 8, 16 words each for alloc and mark bits
+  FixedAllocBase tiny_words_;  // of a span of tiny blocks
   ArenaHints hints_;
   LinearAlloc arena_metadata_;
   RecentSpans recent_;

@@ -65,6 +65,7 @@ struct Span {
   uint64_t unused_since = 0;  // ns, Free
   ThreadState* owner = nullptr;     // Cached, PageCached
   FreeTreeNode* node = nullptr;     // its own for life; in a tree while Free
+  std::atomic<uint32_t>* tiny_words = nullptr;  // spans of kTinyClass: a word per slot (tiny_block.h)
   Special* specials = nullptr;      // sorted by slot; guarded by the lock in specials.cc
   uint32_t all_spans_index = 0;
 

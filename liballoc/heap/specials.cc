@@ -1,6 +1,7 @@
 // specials.cc - see specials.h.
 #include "liballoc/heap/specials.h"
 
+#include "liballoc/heap/tiny_block.h"
 #include "liballoc/meta/fixed_alloc.h"
 
 namespace liballoc {
@@ -34,7 +35,7 @@ uint32_t remove_special(ArenaMap& map, Span* span, uint32_t slot) {
   if (*at == nullptr || (*at)->slot != slot) return 0;
   Special* found = *at;
   store_relaxed(at, found->next);
-  if (span->specials == nullptr && span->size_class != 0) map.set_class(span, span->cache_class);
+  if (span->specials == nullptr && span->size_class != 0) map.set_class(span, page_class_of(span->cache_class));
   const uint32_t record = found->sample_record;
   g_storage.free(found);
   return record;

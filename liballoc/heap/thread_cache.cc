@@ -65,6 +65,7 @@ void thread_cache_forget(ThreadState& state) {
   memset(static_cast<void*>(state.cache), 0, sizeof(ThreadCache));
   for (Span*& s : state.spans) s = nullptr;
   state.pages = PageCache();
+  state.tiny = TinyCursor();  // the rest of that block is lost
   state.saved = false;
 }
 

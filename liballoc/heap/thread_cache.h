@@ -14,6 +14,7 @@
 #include "liballoc/base/compiler.h"
 #include "liballoc/heap/heap.h"
 #include "liballoc/heap/page_cache.h"
+#include "liballoc/heap/tiny_block.h"
 #include "liballoc/telemetry_abi.h"
 
 namespace liballoc {
@@ -52,6 +53,7 @@ struct ThreadState {
   uint16_t noted[kCacheClasses];  // slots in each bin at its last slow path
   uint64_t bin_bytes;             // their sum in bytes
   PageCache pages;
+  TinyCursor tiny;
   void** saved_tops[kCacheClasses];  // bins as they were when fork() was called
   bool saved;
 };

@@ -174,6 +174,10 @@ void Segment::publish_memstats(const liballoc_abi_memstats& values) {
   copy.samples_taken = samples_taken_;
   copy.samples_live = samples_live_;
   copy.samples_truncated = samples_truncated_;
+  copy.tiny_allocs = 0;
+  for_each_thread_block(
+      [](const liballoc_abi_thread* block, void* sum) { *static_cast<uint64_t*>(sum) += load_relaxed(&block->tiny_mallocs); },
+      &copy.tiny_allocs);
   store_sequenced(memstats_, copy);
 }
 

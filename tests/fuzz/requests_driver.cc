@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "liballoc/core/allocator.h"
+#include "liballoc/core/tiny_objects.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/heap_drivers.h"
 
@@ -30,20 +31,29 @@ void visit_bytes(const Object& o, Visit visit) {
   }
 }
 
-int64_t live_by_counters() {
-  int64_t live = 0;
-  if (t_thread == nullptr) return 0;
-  for (const liballoc_abi_class_counter& c : t_thread->block->classes) {
-    live += static_cast<int64_t>(counted_mallocs(c) - c.frees);
+// Objects that share blocks are counted apart from the blocks.
+struct Live {
+  int64_t objects = 0, blocks = 0;
+  bool operator==(const Live&) const = default;
+};
+Live live_by_counters() {
+  Live live;
+  if (t_thread == nullptr) return live;
+  const liballoc_abi_thread& block = *t_thread->block;
+  for (unsigned c = 0; c < kCacheClasses; c++) {
+    const auto n = static_cast<int64_t>(counted_mallocs(block.classes[c]) - block.classes[c].frees);
+    (c == kTinyClass ? live.blocks : live.objects) += n;
   }
+  live.objects += static_cast<int64_t>(block.tiny_mallocs - block.tiny_frees);
   return live;
 }
 
 size_t pick_size(FuzzInput& input) {
   switch (input.below(8)) {
     case 0:
-    case 1:
       return input.below(1024);
+    case 1:
+      return input.below(24);
     case 2:
       return input.below(65536);
     case 3: {  // around the edges of a class
@@ -85,6 +95,8 @@ class RequestModel {
     const Object object{p, usable, fill};
     visit_bytes(object, [fill](unsigned char& c) { c = fill; });
     objects_.push_back(object);
+    // A block that one object has to itself counts as a block alone.
+    whole_blocks_ += is_whole_block(object) ? 1 : 0;
     live_bytes_ += usable;
   }
   void release(size_t pick) {
@@ -95,13 +107,21 @@ class RequestModel {
     visit_bytes(object, [&](unsigned char c) { LIBALLOC_FUZZ_CHECK(c == object.fill); });
     LIBALLOC_FUZZ_CHECK(usable_size(object.p) == object.bytes);
     live_bytes_ -= object.bytes;
+    whole_blocks_ -= is_whole_block(object) ? 1 : 0;
     liballoc::release(object.p);
   }
   size_t live() const { return objects_.size(); }
+  size_t whole_blocks() const { return whole_blocks_; }
 
  private:
+  static bool is_whole_block(const Object& object) {
+    const Span* span = g_heap.map().find_in_use(reinterpret_cast<uintptr_t>(object.p));
+    return span->tiny_words != nullptr && object.bytes == kTinyBlockBytes;
+  }
+
   std::vector<Object> objects_;
   size_t live_bytes_ = 0;
+  size_t whole_blocks_ = 0;
   unsigned made_ = 0;
 };
 
@@ -110,7 +130,7 @@ class RequestModel {
 void drive_requests(std::span<const uint8_t> bytes) {
   FuzzInput input(bytes);
   RequestModel model;
-  const int64_t live_before = live_by_counters();
+  const Live live_before = live_by_counters();
   while (!input.empty()) {
     const uint8_t op = input.byte();
     if (op % 8 < 5) {
@@ -121,8 +141,10 @@ void drive_requests(std::span<const uint8_t> bytes) {
       for (size_t n = 1 + op / 8 % 8, pick = input.below(256); n > 0; n--) model.release(pick);
     }
   }
-  LIBALLOC_FUZZ_CHECK(live_by_counters() - live_before == static_cast<int64_t>(model.live()));
+  LIBALLOC_FUZZ_CHECK(live_by_counters().objects - live_before.objects ==
+                      static_cast<int64_t>(model.live() - model.whole_blocks()));
   while (model.live() != 0) model.release(0);
+  if (t_thread != nullptr) let_tiny_go(*t_thread);
   LIBALLOC_FUZZ_CHECK(live_by_counters() == live_before);
   g_heap.verify();
   g_heap.pages().scavenge(SIZE_MAX, UINT64_MAX);

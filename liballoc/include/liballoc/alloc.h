@@ -11,8 +11,9 @@ extern "C" {
 /* Version of the library, "major.minor.patch". Thread-safe; the string is static. */
 const char* liballoc_version(void);
 
-/* As malloc(bytes), for memory that will hold no pointers: it is kept in spans of its own, and out of core dumps. Free with
- * free(). NULL and ENOMEM when memory ran out. Thread-safe. */
+/* As malloc(bytes), for memory that will hold no pointers: it is kept in spans of its own, and out of core dumps. Objects under
+ * 16 bytes share blocks and have the alignment of their size: 8, 4, 2 or 1, the largest that divides it. Free with free(). NULL
+ * and ENOMEM when memory ran out. Thread-safe. */
 void* liballoc_malloc_noscan(size_t bytes);
 
 /* As aligned_alloc(align, bytes), for memory that will hold no pointers. EINVAL when `align` is no power of two. */

@@ -154,7 +154,7 @@ struct liballoc_abi_memstats { /* all under `sequence`; bytes unless the name sa
   uint64_t threads_started;    /* 320 */
   uint64_t spans_live;         /* 328 spans in use, cached ones included */
   uint64_t spans_idle;         /* 336 free spans in the page heap */
-  uint64_t tiny_allocs;        /* 344 */
+  uint64_t tiny_allocs;        /* 344 sum of the thread blocks' tiny_mallocs */
   uint64_t segment_bytes;      /* 352 bytes of this segment that are backed */
   uint64_t arenas;             /* 360 */
   uint64_t reserved[18];       /* 368 */
@@ -180,7 +180,8 @@ struct liballoc_abi_thread { /* totals are sums over all blocks, in use or not: 
   uint64_t large_malloc_bytes; /* 24 allocated bytes of class-0 objects, cumulative */
   uint64_t large_free_bytes; /* 32 */
   uint64_t cached_bytes;     /* 40 in this thread's cache when it last took a slow path */
-  uint64_t reserved[2];      /* 48 */
+  uint64_t tiny_mallocs;     /* 48 objects that share 16-byte blocks; the blocks count in their size class */
+  uint64_t tiny_frees;       /* 56 of them, by this thread */
   struct liballoc_abi_class_counter classes[LIBALLOC_ABI_CACHE_CLASSES]; /* 64 */
 };
 

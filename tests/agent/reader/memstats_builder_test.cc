@@ -61,6 +61,16 @@ TEST_F(MemStatsBuilderTest, SysIsTheSumOfItsParts) {
   expect_identities(m);
 }
 
+TEST_F(MemStatsBuilderTest, TinyAllocationsAreThoseOfTheBlocksWhichAreNewerThanTheRecord) {
+  b_.memstats.tiny_allocs = 10;
+  b_.threads.resize(2);
+  b_.threads[0].tiny_mallocs = 8;
+  b_.threads[1].tiny_mallocs = 5;
+  EXPECT_EQ(build().tiny_allocs, 13u);
+  b_.memstats.tiny_allocs = 20;  // of blocks that could not be read
+  EXPECT_EQ(build().tiny_allocs, 20u);
+}
+
 TEST_F(MemStatsBuilderTest, AMemstatsRecordThatContradictsItselfIsCountedAndRepaired) {
   b_.memstats.heap_inuse = 100;
   b_.memstats.heap_idle = 20;

@@ -50,7 +50,7 @@ TEST_F(ThreadCacheTest, NeverHandsOutASlotTwiceAndGivesEverythingBack) {
       void* p = allocate(c);
       ASSERT_NE(p, nullptr);
       ASSERT_TRUE(live.emplace(c, p).second);
-      ASSERT_EQ(heap_->map().class_of(reinterpret_cast<uintptr_t>(p)), c);
+      ASSERT_EQ(heap_->map().class_of(reinterpret_cast<uintptr_t>(p)), page_class_of(c));
     } else {
       auto it = live.lower_bound({c, nullptr});
       if (it == live.end()) it = live.begin();

@@ -174,8 +174,20 @@ TEST_F(SegmentTablesTest, MemstatsAreReadAsPublished) {
   values.sequence = seen.sequence;
   values.segment_bytes = seen.segment_bytes;
   values.samples_taken = values.samples_live = values.samples_truncated = 0;  // there are none
+  values.tiny_allocs = 0;  // summed over thread blocks: none yet
   values.buck_hash_sys += segment_->private_bytes();
   EXPECT_EQ(memcmp(&seen, &values, sizeof(values)), 0);
+}
+
+TEST_F(SegmentTablesTest, MemstatsSumTinyAllocationsOverAllBlocksUsedOrNot) {
+  liballoc_abi_thread* const a = segment_->acquire_thread_block(11, 1);
+  liballoc_abi_thread* const b = segment_->acquire_thread_block(12, 1);
+  a->tiny_mallocs = 30;
+  a->tiny_frees = 30;
+  b->tiny_mallocs = 4;
+  segment_->release_thread_block(a);
+  segment_->publish_memstats({});
+  EXPECT_EQ(view().records<liballoc_abi_memstats>(LIBALLOC_SECTION_MEMSTATS).at(0).tiny_allocs, 34u);
 }
 
 TEST_F(SegmentTablesTest, SampleCountsShowWithoutAPublication) {
