@@ -58,7 +58,7 @@ class Heap {
  private:
   // Over all classes; what is here can serve no other class until it is drained.
   static constexpr uint32_t kTicksPerDrain = 10;  // intervals of the scavenger: a second
-  static constexpr uint64_t kTransferBudget = uint64_t{32} << 20;
+  static constexpr uint64_t kTransferBudget = uint64_t{64} << 20;
 
   SysStats sys_;
   ArenaMap map_;

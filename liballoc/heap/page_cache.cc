@@ -1,6 +1,8 @@
 // page_cache.cc - see page_cache.h.
 #include "liballoc/heap/page_cache.h"
 
+#include <bit>
+
 #include "liballoc/heap/heap.h"
 #include "liballoc/heap/heap_observer.h"
 
@@ -10,6 +12,7 @@ Span* PageCache::take(size_t pages) {
   if (pages > kPageCacheMaxPages || bins_[pages] == nullptr) return nullptr;
   Span* s = bins_[pages];
   bins_[pages] = s->next;
+  unmark_if_empty(pages);
   s->next = nullptr;
   bytes_ -= s->bytes();
   s->owner = nullptr;
@@ -27,18 +30,31 @@ bool PageCache::keep(Heap& heap, ThreadState* owner, Span* span) {
   span->alloc_count = 0;
   span->next = bins_[span->pages];
   bins_[span->pages] = span;
+  mark(span->pages);
   bytes_ += span->bytes();
   observe_span(span, SpanEvent::kCache, 0);
   while (bytes_ > kPageCacheMaxBytes) {
-    evict_ = evict_ >= kPageCacheMaxPages ? 0 : evict_ + 1;
+    evict_ = next_filled(evict_ + 1);
     Span* s = bins_[evict_];
-    if (s == nullptr) continue;
     bins_[evict_] = s->next;
+    unmark_if_empty(evict_);
     s->next = nullptr;
     bytes_ -= s->bytes();
     heap.pages().free(s);
   }
   return true;
+}
+
+// The first bin from there on, around the end, that holds a run; there is one.
+uint32_t PageCache::next_filled(uint32_t from) const {
+  if (from > kPageCacheMaxPages) from = 0;
+  uint32_t word = from / 64;
+  uint64_t rest = filled_[word] & (~uint64_t{0} << (from % 64));
+  while (rest == 0) {
+    word = word + 1 == kWords ? 0 : word + 1;
+    rest = filled_[word];
+  }
+  return word * 64 + static_cast<uint32_t>(std::countr_zero(rest));
 }
 
 void PageCache::flush(Heap& heap) {
@@ -50,6 +66,7 @@ void PageCache::flush(Heap& heap) {
       heap.pages().free(s);
     }
   }
+  for (uint64_t& word : filled_) word = 0;
   bytes_ = 0;
 }
 

@@ -26,9 +26,18 @@ class PageCache {
   uint64_t bytes() const { return bytes_; }
 
  private:
+  static constexpr uint32_t kWords = kPageCacheMaxPages / 64 + 1;
+
+  void mark(size_t pages) { filled_[pages / 64] |= uint64_t{1} << (pages % 64); }
+  void unmark_if_empty(size_t pages) {
+    if (bins_[pages] == nullptr) filled_[pages / 64] &= ~(uint64_t{1} << (pages % 64));
+  }
+  uint32_t next_filled(uint32_t from) const;
+
   Span* bins_[kPageCacheMaxPages + 1];  // linked through next
+  uint64_t filled_[kWords];             // one bit per bin that holds a run
   uint64_t bytes_;
-  uint32_t evict_;  // next bin to take from when over the bound
+  uint32_t evict_;  // the bin that last gave a run back; the bins take turns
 };
 
 }  // namespace liballoc

@@ -187,9 +187,10 @@ Span* PageHeap::find_locked(size_t pages, size_t align_pages, bool may_grow, boo
     drain_recent_locked(UINT64_MAX);  // joined with their neighbours they may do
     s = best_fit_locked(want);
   }
+  if (s == nullptr && join_kinds_locked(want)) s = best_fit_locked(want);
   if (s == nullptr) {
     *wants_growth = !may_grow;
-    if (!may_grow || !grow_locked(want)) return nullptr;
+    if (!may_grow || !grow_for_locked(want)) return nullptr;
     s = best_fit_locked(want);
     if (s == nullptr) return nullptr;
   }
@@ -288,7 +289,7 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
 void PageHeap::free(Span* s) {
   LIBALLOC_DCHECK(s->state.load(std::memory_order_relaxed) == SpanState::kInUse && s->specials == nullptr);
   const uint64_t now = monotonic_ns();
-  map_.set_class(s, 0);
+  if (s->size_class != 0) map_.set_class(s, 0);
   // What is not kept whole goes among the free ones: better before the lock than inside.
   if (s->pages > RecentSpans::kMaxPages) set_in_dumps(s, true);
   LockHolder hold(lock_);

@@ -97,6 +97,9 @@ class PageHeap {
 
   Span* best_fit_locked(size_t pages);
   bool grow_locked(size_t pages);
+  bool grow_for_locked(size_t pages);
+  bool join_kinds_locked(size_t pages);
+  bool back_and_join_locked(Span* span, size_t pages, bool at_its_end);
   bool add_arenas_locked(uintptr_t base, size_t bytes);
   Span* new_span_locked(uintptr_t base, size_t pages);
   void delete_span_locked(Span* span);

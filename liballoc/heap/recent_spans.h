@@ -12,7 +12,7 @@ namespace liballoc {
 
 class RecentSpans {
  public:
-  static constexpr size_t kMaxPages = 16;  // every small size class's span, and the shortest large objects
+  static constexpr size_t kMaxPages = 128;  // every small size class's span, and large objects to 1 MiB
 
   // Bytes it may hold; 0, the default, keeps nothing.
   void set_limit(size_t bytes) { limit_ = bytes; }

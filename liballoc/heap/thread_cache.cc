@@ -124,7 +124,7 @@ bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, 
   const uint32_t most = max_slots(size_class_of(cache_cls));
   const uint32_t limit = static_cast<uint32_t>(bin.limit - bin.base);
   *bad = BadFree::kNone;
-  if (limit < most) {
+  if (limit < most && state.bin_bytes < kMaxBinBytes) {
     bin.limit = bin.base + (limit * 2 > most ? most : limit * 2);
     return true;
   }

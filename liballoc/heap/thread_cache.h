@@ -35,15 +35,18 @@ struct ThreadCache {
   ThreadState* state = nullptr;  // null: never set up, or wiped by a fork
 };
 
-// Slots a bin may hold: 256 KiB worth, between 8 and 256.
+// Slots a bin may hold: 256 KiB worth, between 8 and 1024.
 constexpr uint32_t max_slots(unsigned size_class) {
   if (size_class == 0) return 0;
   const uint32_t n = 262144 / kClasses[size_class].bytes;
-  return n < 8 ? 8 : n > 256 ? 256 : n;
+  return n < 8 ? 8 : n > 1024 ? 1024 : n;
 }
 
 // Classes with so few slots to a span that a thread takes slots from the central list rather than own a span.
 constexpr bool takes_slots_directly(unsigned size_class) { return kClasses[size_class].objects <= 8; }
+
+// Bytes of free slots beyond which a thread's bins stop growing.
+inline constexpr uint64_t kMaxBinBytes = uint64_t{4} << 20;
 
 struct ThreadState {
   ThreadCache* cache;         // in wiped pages

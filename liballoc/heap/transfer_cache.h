@@ -18,10 +18,10 @@ namespace liballoc {
 
 class alignas(kCacheLineBytes) TransferCache {
  public:
-  // Slots a class may have here: 8 MiB worth, at most 8192.
+  // Slots a class may have here: 32 MiB worth, at most 8192.
   static constexpr uint32_t capacity_of(unsigned size_class) {
     if (size_class == 0) return 0;
-    const uint32_t n = (uint32_t{8} << 20) / kClasses[size_class].bytes;
+    const uint32_t n = (uint32_t{32} << 20) / kClasses[size_class].bytes;
     return n > 8192 ? 8192 : n;
   }
 
