@@ -8,13 +8,19 @@
 
 namespace liballoc {
 
-Span* PageCache::take(size_t pages) {
-  if (pages > kPageCacheMaxPages || bins_[pages] == nullptr) return nullptr;
+Span* PageCache::pop(size_t pages) {
   Span* s = bins_[pages];
   bins_[pages] = s->next;
   unmark_if_empty(pages);
   s->next = nullptr;
   bytes_ -= s->bytes();
+  if (pages > kPageCacheLongPages) long_runs_--;
+  return s;
+}
+
+Span* PageCache::take(size_t pages) {
+  if (pages > kPageCacheMaxPages || bins_[pages] == nullptr) return nullptr;
+  Span* s = pop(pages);
   s->owner = nullptr;
   s->alloc_count = 1;
   s->need_zero = true;
@@ -25,6 +31,8 @@ Span* PageCache::take(size_t pages) {
 
 bool PageCache::keep(Heap& heap, ThreadState* owner, Span* span) {
   if (span->pages > kPageCacheMaxPages || span->noscan) return false;
+  const bool is_long = span->pages > kPageCacheLongPages;
+  if (is_long && long_runs_ == kPageCacheMaxLong) heap.pages().free(pop(next_filled(kPageCacheLongPages + 1)));
   span->place = SpanPlace::kPageCached;
   span->owner = owner;
   span->alloc_count = 0;
@@ -32,15 +40,11 @@ bool PageCache::keep(Heap& heap, ThreadState* owner, Span* span) {
   bins_[span->pages] = span;
   mark(span->pages);
   bytes_ += span->bytes();
+  if (is_long) long_runs_++;
   observe_span(span, SpanEvent::kCache, 0);
   while (bytes_ > kPageCacheMaxBytes) {
     evict_ = next_filled(evict_ + 1);
-    Span* s = bins_[evict_];
-    bins_[evict_] = s->next;
-    unmark_if_empty(evict_);
-    s->next = nullptr;
-    bytes_ -= s->bytes();
-    heap.pages().free(s);
+    heap.pages().free(pop(evict_));
   }
   return true;
 }
@@ -58,16 +62,7 @@ uint32_t PageCache::next_filled(uint32_t from) const {
 }
 
 void PageCache::flush(Heap& heap) {
-  for (Span*& bin : bins_) {
-    while (bin != nullptr) {
-      Span* s = bin;
-      bin = s->next;
-      s->next = nullptr;
-      heap.pages().free(s);
-    }
-  }
-  for (uint64_t& word : filled_) word = 0;
-  bytes_ = 0;
+  while (bytes_ != 0) heap.pages().free(pop(next_filled(0)));
 }
 
 }  // namespace liballoc

@@ -15,6 +15,9 @@ struct ThreadState;
 
 inline constexpr size_t kPageCacheMaxPages = (size_t{1} << 20) >> kPageShift;
 inline constexpr uint64_t kPageCacheMaxBytes = uint64_t{4} << 20;
+// Of runs longer than this a thread keeps few: they lie between other free pages and keep them apart.
+inline constexpr size_t kPageCacheLongPages = (size_t{256} << 10) >> kPageShift;
+inline constexpr uint32_t kPageCacheMaxLong = 2;
 
 class PageCache {
  public:
@@ -33,10 +36,12 @@ class PageCache {
     if (bins_[pages] == nullptr) filled_[pages / 64] &= ~(uint64_t{1} << (pages % 64));
   }
   uint32_t next_filled(uint32_t from) const;
+  Span* pop(size_t pages);
 
   Span* bins_[kPageCacheMaxPages + 1];  // linked through next
   uint64_t filled_[kWords];             // one bit per bin that holds a run
   uint64_t bytes_;
+  uint32_t long_runs_;  // of more than kPageCacheLongPages
   uint32_t evict_;  // the bin that last gave a run back; the bins take turns
 };
 
