@@ -8,6 +8,7 @@
 #include "liballoc/core/large_objects.h"
 #include "liballoc/core/report.h"
 #include "liballoc/core/sampling.h"
+#include "liballoc/core/sbrk_mode.h"
 #include "liballoc/core/slow_path.h"
 #include "liballoc/core/tiny_objects.h"
 #include "liballoc/heap/specials.h"
@@ -108,7 +109,8 @@ void* allocate_slow(const AllocationRequest& request) {
   const unsigned cls = class_for(request.bytes, request.align);
   const unsigned cache_cls = cache_class(cls, request.noscan);
   void* p = nullptr;
-  if (cls == 0) p = allocate_large(*thread, request);
+  if (LIBALLOC_UNLIKELY(g_config.sbrk)) p = sbrk_allocate(*thread, request.bytes, request.align, cache_cls);
+  else if (cls == 0) p = allocate_large(*thread, request);
   else if (request.noscan && cache_cls <= kTinyClass) p = allocate_tiny(*thread, request.bytes, request.align);
   else p = allocate_small(*thread, cache_cls, request.bytes);
   if (p == nullptr) {
@@ -116,7 +118,7 @@ void* allocate_slow(const AllocationRequest& request) {
     thread->figures_changed = true;
     return nullptr;
   }
-  if (request.zero && cls != 0) memset(p, 0, request.bytes);  // a large one is zero already
+  if (request.zero && cls != 0) memset(p, 0, request.bytes);  // large ones are zero already
   return p;
 }
 
@@ -150,6 +152,7 @@ void release_slow(void* p) {
   SlowPath slow;
   Thread* thread = slow.thread();
   if (LIBALLOC_UNLIKELY(thread == nullptr)) return;  // from a signal handler inside a slow path: the object is lost
+  if (LIBALLOC_UNLIKELY(g_config.sbrk)) return sbrk_release(*thread, p);
   Span* span = g_heap.map().find_in_use(address);
   if (LIBALLOC_UNLIKELY(span == nullptr)) {
     if (in_emergency(p)) return;
@@ -183,6 +186,7 @@ size_t usable_size(const void* p) {
     if (span->size_class == 0) return span->bytes();
     return span->tiny_words != nullptr ? tiny_usable_size(span, p) : span->object_bytes;
   }
+  if (size_t bytes = 0; sbrk_usable_size(p, &bytes)) return bytes;
   if (in_emergency(p)) return emergency_usable(p);
   report_bad_free(BadFree::kForeign, const_cast<void*>(p));
 }

@@ -12,6 +12,7 @@ struct Config {
   bool telemetry = true;
   bool keep_segment = false;
   bool verbose = false;
+  bool sbrk = false;  // debug: nothing is used again
   uint64_t sample_rate = kDefaultSampleRate;  // mean bytes between samples; 0 = off, 1 = every allocation
   uint64_t soft_limit = 0;                    // bytes; 0 = none
   char shm_dir[256] = "/dev/shm";

@@ -6,6 +6,7 @@
 #include "liballoc/base/bits.h"
 #include "liballoc/core/counters.h"
 #include "liballoc/core/report.h"
+#include "liballoc/core/sbrk_mode.h"
 #include "liballoc/core/slow_path.h"
 #include "liballoc/core/tiny_objects.h"
 #include "liballoc/heap/specials.h"
@@ -71,7 +72,7 @@ bool collect_memory_figures(MemoryFigures* out) {
   g_heap.pages().for_each_span(add_idle, out);
   const SysStats& sys = g_heap.sys();
   out->metadata = sys.mspan.load() + sys.mcache.load() + sys.gc.load() + sys.other.load() + persistent_unused_bytes() +
-                  specials_sys_bytes() + g_segment.backed_bytes() + g_segment.private_bytes();
+                  specials_sys_bytes() + g_segment.backed_bytes() + g_segment.private_bytes() + sbrk_sys_bytes();
   const SysMemStats& os = sys_mem_stats();
   out->os_reserved = os.reserved_bytes.load();
   out->os_prepared = os.prepared_bytes.load();

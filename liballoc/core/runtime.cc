@@ -9,6 +9,7 @@
 #include "liballoc/core/fork.h"
 #include "liballoc/core/report.h"
 #include "liballoc/core/sampling.h"
+#include "liballoc/core/sbrk_mode.h"
 #include "liballoc/core/telemetry_bridge.h"
 #include "liballoc/core/thread.h"
 #include "liballoc/os/os.h"
@@ -114,6 +115,7 @@ void runtime_start_telemetry(const char* const* environment) {
   parse_config(environment, &g_config, say);
   Thread* thread = t_thread != nullptr ? t_thread : thread_attach();
   if (thread == nullptr) return;  // no memory at all: the program will hear of it from malloc
+  if (g_config.sbrk) start_sbrk_mode();
   if (g_config.soft_limit != 0) g_heap.pages().set_soft_limit(g_config.soft_limit);
   runtime_want_segment();
   if (!g_config.telemetry) return;

@@ -27,6 +27,7 @@ constinit Thread* g_pool = nullptr;
 constinit RelaxedCounter g_live_count, g_started_count;  // written under the registry lock
 
 constinit pthread_key_t g_exit_key = 0;
+constinit bool g_hits = true;  // set once at start-up, while there is one thread
 constinit bool g_exit_key_made = false;  // written under the registry lock before any Thread exists
 // Set when the thread's exit handler has run: what still comes gets a record for one call at a time.
 constinit thread_local bool t_exited LIBALLOC_TLS_MODEL = false;
@@ -115,7 +116,7 @@ Thread* thread_attach() {
   t->heap.cache->counters = t->block;
   t->heap.cache->state = &t->heap;
   t_thread = t;
-  t_cache = t->heap.cache;
+  t_cache = g_hits ? t->heap.cache : &g_empty_cache;
   if (g_exit_key_made && !t_exited) {
     t->in_slow = true;  // libc may allocate for the key
     pthread_setspecific(g_exit_key, t);
@@ -148,6 +149,11 @@ void thread_detach() {
     to_pool(t);
   }
   bridge_publish_memstats();
+}
+
+void thread_stop_hits() {
+  g_hits = false;
+  t_cache = &g_empty_cache;
 }
 
 bool thread_exited() { return t_exited; }

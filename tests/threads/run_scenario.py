@@ -23,6 +23,7 @@ def run(options, directory, **more):
     env.update(more, LIBALLOC_SHM_DIR=directory)
     if options.sample_rate:
         env["LIBALLOC_SAMPLE_RATE"] = options.sample_rate
+    env.update(setting.split("=", 1) for setting in options.env)
     if options.library:
         env["LD_PRELOAD"] = options.library
     process = subprocess.Popen([options.program, options.scenario], env=env, cwd=directory, stdin=subprocess.DEVNULL,
@@ -42,6 +43,7 @@ def main():
     parser.add_argument("--program", required=True, help="the program of scenario.cc")
     parser.add_argument("--library", help="liballoc.so, to be preloaded; not given: it is linked in")
     parser.add_argument("--sample-rate", help="LIBALLOC_SAMPLE_RATE")
+    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="set for the scenario")
     parser.add_argument("scenario")
     options = parser.parse_args()
 
