@@ -16,7 +16,7 @@ struct ThreadState;
 inline constexpr size_t kPageCacheMaxPages = (size_t{1} << 20) >> kPageShift;
 inline constexpr uint64_t kPageCacheMaxBytes = uint64_t{4} << 20;
 // Of runs longer than this a thread keeps few: they lie between other free pages and keep them apart.
-inline constexpr size_t kPageCacheLongPages = (size_t{256} << 10) >> kPageShift;
+inline constexpr size_t kPageCacheLongPages = (size_t{128} << 10) >> kPageShift;
 inline constexpr uint32_t kPageCacheMaxLong = 2;
 
 class PageCache {
