@@ -32,22 +32,31 @@ size_t usable_size(const void* p);
 // Whether the object was asked for as one without pointers. p is one of ours.
 bool is_noscan(const void* p);
 
+// The entry of a class in a per-class table, by the class's scaled number.
+template <typename T>
+LIBALLOC_INLINE T& entry_at(T* table, size_t offset) {
+  static_assert(sizeof(T) == kClassScale);
+  return *reinterpret_cast<T*>(reinterpret_cast<char*>(table) + offset);
+}
+
 // A hit, or what `Slow` makes of the request.
 template <void* (*Slow)(size_t bytes)>
 [[nodiscard]] LIBALLOC_INLINE void* allocate_or(size_t bytes) {
-  unsigned cls = 0;
+  size_t offset = 0;
   if (LIBALLOC_LIKELY(bytes <= size_class_detail::kSmallStepLimit)) {
-    cls = kClassOf8[(bytes + 7) >> 3];
+    offset = kScaledClassOf8[(bytes + 7) >> 3];
   } else if (LIBALLOC_LIKELY(bytes <= kMaxSmallBytes)) {
-    cls = size_to_class(bytes);
+    offset = kScaledClassOf128[(bytes - 1024 + 127) >> 7];
   } else {
     return Slow(bytes);
   }
   ThreadCache* cache = t_cache;
-  Bin& bin = cache->bins[cls];
+  Bin& bin = entry_at(cache->bins, offset);
   void** top = bin.top;
   if (LIBALLOC_UNLIKELY(top == bin.base)) return Slow(bytes);
-  if (LIBALLOC_UNLIKELY(count_malloc(cache->counters->classes[cls]))) return allocate_sampled(cls, bytes);
+  if (LIBALLOC_UNLIKELY(count_malloc(entry_at(cache->counters, offset)))) {
+    return allocate_sampled(static_cast<unsigned>(offset / kClassScale), bytes);
+  }
   bin.top = top - 1;
   return top[-1];
 }
@@ -72,12 +81,13 @@ LIBALLOC_INLINE void release(void* p) {
   const unsigned cls = class_of_page(p);
   if (LIBALLOC_UNLIKELY(cls == 0)) return release_slow(p);
   ThreadCache* cache = t_cache;
-  Bin& bin = cache->bins[cls];
+  const size_t offset = size_t{cls} * kClassScale;
+  Bin& bin = entry_at(cache->bins, offset);
   void** top = bin.top;
   if (LIBALLOC_UNLIKELY(top == bin.limit)) return release_slow(p);
   *top = p;
   bin.top = top + 1;
-  count_free(cache->counters->classes[cls]);
+  count_free(entry_at(cache->counters, offset));
 }
 
 }  // namespace liballoc

@@ -113,7 +113,7 @@ Thread* thread_attach() {
     to_pool(t);
     return nullptr;
   }
-  t->heap.cache->counters = t->block;
+  t->heap.cache->counters = t->block->classes;
   t->heap.cache->state = &t->heap;
   t_thread = t;
   t_cache = g_hits ? t->heap.cache : &g_empty_cache;
@@ -181,7 +181,7 @@ void thread_join_segment(Thread* t) {
   *from = {};
   t->next_sample = draw_next_sample(*t);
   t->block = to;
-  t->heap.cache->counters = to;
+  t->heap.cache->counters = to->classes;
 }
 
 ThreadCounts thread_counts() { return {g_live_count.load(), g_started_count.load()}; }
@@ -249,7 +249,7 @@ void thread_forget_others(const LiveTotals& inherited) {
   }
   self->block->large_malloc_bytes = inherited.large_bytes;
   self->block->tiny_mallocs = inherited.tiny_objects;
-  self->heap.cache->counters = self->block;
+  self->heap.cache->counters = self->block->classes;
   self->heap.cache->state = &self->heap;
 }
 

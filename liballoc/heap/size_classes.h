@@ -63,13 +63,13 @@ consteval std::array<SizeClass, kSizeClasses> make_classes() {
 }
 
 template <size_t N>
-consteval std::array<uint8_t, N> make_lookup(size_t first, size_t step) {
-  std::array<uint8_t, N> table{};
+consteval std::array<uint16_t, N> make_lookup(size_t first, size_t step, uint16_t scale) {
+  std::array<uint16_t, N> table{};
   unsigned c = 1;
   for (size_t i = 0; i < N; i++) {
     const size_t bytes = first + i * step;
     while (c + 1 < kSizeClasses && kList[c].bytes < bytes) c++;
-    table[i] = static_cast<uint8_t>(c);
+    table[i] = static_cast<uint16_t>(c * scale);
   }
   return table;
 }
@@ -77,14 +77,18 @@ consteval std::array<uint8_t, N> make_lookup(size_t first, size_t step) {
 }  // namespace size_class_detail
 
 inline constexpr std::array<SizeClass, kSizeClasses> kClasses = size_class_detail::make_classes();
-inline constexpr auto kClassOf8 =
-    size_class_detail::make_lookup<size_class_detail::kSmallStepLimit / 8 + 1>(0, 8);
-inline constexpr auto kClassOf128 = size_class_detail::make_lookup<(kMaxSmallBytes - 1024) / 128 + 1>(1024, 128);
+// The lookup tables hold classes times this: the byte offset of the class in tables with entries of so many bytes, which
+// saves the hit paths a shift.
+inline constexpr uint16_t kClassScale = 32;
+inline constexpr auto kScaledClassOf8 =
+    size_class_detail::make_lookup<size_class_detail::kSmallStepLimit / 8 + 1>(0, 8, kClassScale);
+inline constexpr auto kScaledClassOf128 =
+    size_class_detail::make_lookup<(kMaxSmallBytes - 1024) / 128 + 1>(1024, 128, kClassScale);
 
 // Smallest class whose objects hold `bytes`; bytes <= kMaxSmallBytes. 0 bytes get class 1: a unique pointer.
 constexpr unsigned size_to_class(size_t bytes) {
-  if (bytes <= size_class_detail::kSmallStepLimit) return kClassOf8[(bytes + 7) >> 3];
-  return kClassOf128[(bytes - 1024 + 127) >> 7];
+  if (bytes <= size_class_detail::kSmallStepLimit) return kScaledClassOf8[(bytes + 7) >> 3] / kClassScale;
+  return kScaledClassOf128[(bytes - 1024 + 127) >> 7] / kClassScale;
 }
 
 // Offset within a span to slot number.

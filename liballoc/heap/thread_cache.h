@@ -31,7 +31,7 @@ struct alignas(32) Bin {
 // What a hit touches. All zero: every path is the slow path.
 struct ThreadCache {
   Bin bins[kCacheClasses];
-  liballoc_abi_thread* counters = nullptr;
+  liballoc_abi_class_counter* counters = nullptr;  // of the thread's counter block, by cache class
   ThreadState* state = nullptr;  // null: never set up, or wiped by a fork
 };
 
