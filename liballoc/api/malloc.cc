@@ -33,9 +33,13 @@ LIBALLOC_EXPORT void* malloc(size_t bytes) { return liballoc::allocate_or<malloc
 
 LIBALLOC_EXPORT void free(void* p) { liballoc::release(p); }
 
-// C23. The size is the one the object was asked for with.
-LIBALLOC_EXPORT void free_sized(void* p, size_t) { liballoc::release(p); }
-LIBALLOC_EXPORT void free_aligned_sized(void* p, size_t, size_t) { liballoc::release(p); }
+// C23. The size is the one the object was asked for with; looked at in slow paths.
+LIBALLOC_EXPORT void free_sized(void* p, size_t bytes) {
+  liballoc::release_or<liballoc::release_sized_slow>(p, bytes, size_t{1});
+}
+LIBALLOC_EXPORT void free_aligned_sized(void* p, size_t align, size_t bytes) {
+  liballoc::release_or<liballoc::release_sized_slow>(p, bytes, align);
+}
 
 LIBALLOC_EXPORT void* calloc(size_t count, size_t each) {
   size_t bytes = 0;
@@ -49,8 +53,10 @@ LIBALLOC_EXPORT void* realloc(void* p, size_t bytes) {
     free(p);
     return nullptr;
   }
-  const size_t usable = liballoc::usable_size(p);
-  if (usable > liballoc::kMaxSmallBytes && bytes > liballoc::kMaxSmallBytes && liballoc::resize_large(p, bytes)) return p;
+  const size_t usable = liballoc::usable_size(p, "realloc");
+  if (usable > liballoc::kMaxSmallBytes && bytes > liballoc::kMaxSmallBytes &&
+      liballoc::resize_large(p, bytes))
+    return p;
   // Stays where it is unless it grows out of its slot or would waste half of it.
   if (bytes <= usable && bytes >= usable / 2) return p;
   const bool noscan = LIBALLOC_UNLIKELY(liballoc::is_noscan(p));

@@ -98,6 +98,19 @@ LIBALLOC_NOINLINE void* call_replaced(F replaced, Args... args) noexcept {
   }
 }
 
+// The size that a sized delete names, looked at where hits may cost more. An object of a replaced
+// operator new is not ours to judge.
+inline void check_size(void* p, size_t bytes, size_t align) {
+#if LIBALLOC_DEBUG
+  const bool ours = g_new == liballoc_own_new && g_new_array == liballoc_own_new_array &&
+                    g_new_aligned == liballoc_own_new_aligned &&
+                    g_new_array_aligned == liballoc_own_new_array_aligned;
+  if (ours) liballoc::check_sized_delete(p, bytes, align);
+#else
+  static_cast<void>(p), static_cast<void>(bytes), static_cast<void>(align);
+#endif
+}
+
 }  // namespace
 
 #define LIBALLOC_REPLACEABLE LIBALLOC_EXPORT __attribute__((weak))
@@ -127,15 +140,36 @@ LIBALLOC_REPLACEABLE void* operator new[](size_t n, std::align_val_t a, const st
 
 LIBALLOC_REPLACEABLE void operator delete(void* p) noexcept { liballoc::release(p); }
 LIBALLOC_REPLACEABLE void operator delete[](void* p) noexcept { ::operator delete(p); }
-LIBALLOC_REPLACEABLE void operator delete(void* p, size_t) noexcept { ::operator delete(p); }
-LIBALLOC_REPLACEABLE void operator delete[](void* p, size_t) noexcept { ::operator delete[](p); }
-LIBALLOC_REPLACEABLE void operator delete(void* p, std::align_val_t) noexcept { liballoc::release(p); }
-LIBALLOC_REPLACEABLE void operator delete[](void* p, std::align_val_t a) noexcept { ::operator delete(p, a); }
-LIBALLOC_REPLACEABLE void operator delete(void* p, size_t, std::align_val_t a) noexcept { ::operator delete(p, a); }
-LIBALLOC_REPLACEABLE void operator delete[](void* p, size_t, std::align_val_t a) noexcept { ::operator delete[](p, a); }
-LIBALLOC_REPLACEABLE void operator delete(void* p, const std::nothrow_t&) noexcept { ::operator delete(p); }
-LIBALLOC_REPLACEABLE void operator delete[](void* p, const std::nothrow_t&) noexcept { ::operator delete[](p); }
-LIBALLOC_REPLACEABLE void operator delete(void* p, std::align_val_t a, const std::nothrow_t&) noexcept {
+LIBALLOC_REPLACEABLE void operator delete(void* p, size_t n) noexcept {
+  check_size(p, n, 1);
+  ::operator delete(p);
+}
+LIBALLOC_REPLACEABLE void operator delete[](void* p, size_t n) noexcept {
+  check_size(p, n, 1);
+  ::operator delete[](p);
+}
+LIBALLOC_REPLACEABLE void operator delete(void* p, std::align_val_t) noexcept {
+  liballoc::release(p);
+}
+LIBALLOC_REPLACEABLE void operator delete[](void* p, std::align_val_t a) noexcept {
+  ::operator delete(p, a);
+}
+LIBALLOC_REPLACEABLE void operator delete(void* p, size_t n, std::align_val_t a) noexcept {
+  check_size(p, n, static_cast<size_t>(a));
+  ::operator delete(p, a);
+}
+LIBALLOC_REPLACEABLE void operator delete[](void* p, size_t n, std::align_val_t a) noexcept {
+  check_size(p, n, static_cast<size_t>(a));
+  ::operator delete[](p, a);
+}
+LIBALLOC_REPLACEABLE void operator delete(void* p, const std::nothrow_t&) noexcept {
+  ::operator delete(p);
+}
+LIBALLOC_REPLACEABLE void operator delete[](void* p, const std::nothrow_t&) noexcept {
+  ::operator delete[](p);
+}
+LIBALLOC_REPLACEABLE void operator delete(void* p, std::align_val_t a,
+                                          const std::nothrow_t&) noexcept {
   ::operator delete(p, a);
 }
 LIBALLOC_REPLACEABLE void operator delete[](void* p, std::align_val_t a, const std::nothrow_t&) noexcept {

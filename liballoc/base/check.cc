@@ -1,8 +1,10 @@
-// check.cc - formatting and ending: see check.h. Must never allocate, take a lock or return from fatal().
+// check.cc - formatting and ending: see check.h. Must never allocate, take a lock or return from
+// fatal().
 #include "liballoc/base/check.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <atomic>
 #include <cstring>
@@ -14,6 +16,9 @@ namespace liballoc {
 namespace {
 // Set once at start-up by core/, read when the process is about to end: the pair needs no order beyond the value.
 constinit std::atomic<FatalHook> g_fatal_hook{nullptr};
+// The thread that is ending the process, 0 = none. Relaxed: nothing is read through it.
+constinit std::atomic<uint32_t> g_fatal_tid{0};
+constexpr int kFatalWaitSeconds = 10;  // for another thread's report
 }  // namespace
 
 LineBuffer& LineBuffer::text(const char* s, size_t n) {
@@ -55,12 +60,19 @@ void LineBuffer::write_to_stderr() {
 
 void set_fatal_hook(FatalHook hook) { g_fatal_hook.store(hook, std::memory_order_release); }
 
-void fatal(LineBuffer& message) {
-  // Exchanged, so that a failure inside the hook does not come back here for ever.
-  if (FatalHook hook = g_fatal_hook.exchange(nullptr, std::memory_order_acq_rel)) {
-    hook(message.data(), message.size());
+void fatal(LineBuffer& message, uint64_t code, uintptr_t address) {
+  const uint32_t self = sys::current_tid();
+  uint32_t first = 0;
+  if (!g_fatal_tid.compare_exchange_strong(first, self, std::memory_order_relaxed) &&
+      first != self) {
+    const timespec wait = {kFatalWaitSeconds, 0};  // the other's abort() ends this
+    sys::raw_syscall(SYS_nanosleep, sys::arg(&wait), 0);
   }
   message.write_to_stderr();
+  // Exchanged, so that a failure inside the hook does not come back here for ever.
+  if (FatalHook hook = g_fatal_hook.exchange(nullptr, std::memory_order_acq_rel)) {
+    hook({message.data(), message.size(), code, address});
+  }
   abort();
 }
 

@@ -25,11 +25,26 @@ class LineBuffer {
   size_t size_ = 0;
 };
 
-// Called once with the message before the process aborts, so that telemetry can keep it. Null by default.
-using FatalHook = void (*)(const char* message, size_t size);
+// What fatal() hands to its hook. `code` is an enum liballoc_abi_fault_code; `address` is the
+// pointer in question, or 0.
+struct FatalFault {
+  const char* message;
+  size_t size;
+  uint64_t code;
+  uintptr_t address;
+};
+
+// Called once, after the message was written and before the process aborts, so that telemetry can
+// keep it. Null by default.
+using FatalHook = void (*)(const FatalFault& fault);
 void set_fatal_hook(FatalHook hook);
 
-[[noreturn]] LIBALLOC_COLD void fatal(LineBuffer& message);
+inline constexpr uint64_t kFaultCheck = 1;  // LIBALLOC_FAULT_CHECK: any lock may be held
+
+// Other codes promise that no lock of ours is held. A second thread that comes here lets the first
+// one finish.
+[[noreturn]] LIBALLOC_COLD void fatal(LineBuffer& message, uint64_t code = kFaultCheck,
+                                      uintptr_t address = 0);
 [[noreturn]] LIBALLOC_COLD void check_failed(const char* file, int line, const char* condition);
 
 }  // namespace liballoc

@@ -55,12 +55,37 @@ unsigned class_for(size_t bytes, size_t align) {
   return cls < kSizeClasses ? cls : 0;
 }
 
+// Most double frees follow each other closely: a slow path has the time to look.
+void check_newest(const Bin& bin, void* p) {
+  constexpr ptrdiff_t kNewest = 8;
+  const ptrdiff_t held = bin.top - bin.base, n = held < kNewest ? held : kNewest;
+  for (ptrdiff_t i = 1; i <= n; i++) {
+    if (LIBALLOC_UNLIKELY(bin.top[-i] == p)) report_bad_free(BadFree::kDoubleFree, p);
+  }
+}
+
 void release_large(Thread& thread, Span* span) {
   const unsigned cls = span->cache_class;
   const uint64_t bytes = span->bytes();
   if (!thread.heap.pages.keep(g_heap, &thread.heap, span)) g_heap.pages().free(span);
   count_free(counter_of(thread, cls));
   owned_add(&thread.block->large_free_bytes, bytes);
+}
+
+bool is_object_start(const Span* span, uintptr_t address) {
+  if (span->size_class == 0) return address == span->base;
+  return span->tiny_words == nullptr && span->is_slot_start(address);  // tiny objects are looked at by tiny_objects
+}
+
+size_t usable_bytes(const Span* span) {
+  return span->size_class == 0 ? span->bytes() : span->object_bytes;
+}
+
+// Whether a request for so many bytes is served by slots, or a number of pages, such as this
+// span's.
+bool has_size_of(const Span* span, size_t bytes, size_t align) {
+  if (class_for(bytes, align) != span->size_class) return false;
+  return span->size_class != 0 || align_up(bytes, kPageBytes) >> kPageShift == span->pages;
 }
 
 }  // namespace
@@ -77,6 +102,7 @@ void* allocate_small(Thread& thread, unsigned cache_cls, size_t requested) {
                     draw_countdown(thread, kClasses[size_class_of(cache_cls)].bytes));
     }
     owned_add(&counter.refills, uint64_t{1});
+    if (LIBALLOC_UNLIKELY(g_config.check)) thread.heap.fill[cache_cls] = 1;  // what is taken is alive
     p = thread_cache_refill(g_heap, thread.heap, cache_cls);
     if (p == nullptr) return nullptr;
   }
@@ -86,7 +112,14 @@ void* allocate_small(Thread& thread, unsigned cache_cls, size_t requested) {
 
 void release_small(Thread& thread, Span* span, void* p) {
   const unsigned cls = span->cache_class;
+  if (LIBALLOC_UNLIKELY(g_config.check)) {  // straight to its span's bitmap, which tells a second free
+    BadFree bad = BadFree::kNone;
+    if (g_heap.central(cls).free_slots(&p, 1, &bad) != 1) report_bad_free(bad, p);
+    count_free(counter_of(thread, cls));
+    return;
+  }
   Bin& bin = thread.heap.cache->bins[cls];
+  check_newest(bin, p);
   if (bin.top == bin.limit) {
     BadFree bad = BadFree::kNone;
     void* culprit = nullptr;
@@ -171,24 +204,44 @@ void release_slow(void* p) {
   release_small(*thread, span, p);
 }
 
+void release_sized_slow(void* p, size_t bytes, size_t align) {
+  const uintptr_t address = reinterpret_cast<uintptr_t>(p);
+  const Span* span = p != nullptr ? g_heap.map().find_in_use(address) : nullptr;
+  if (span != nullptr && is_object_start(span, address)) {
+    const size_t usable = usable_bytes(span);
+    // realloc may leave an object in a slot up to twice its size, and in a larger one when memory ran out.
+    const bool too_small = g_config.check && bytes < usable / 2 && !has_size_of(span, bytes, align);
+    if (LIBALLOC_UNLIKELY(bytes > usable || too_small)) report_wrong_size(p, bytes, usable);
+  }
+  release_slow(p);
+}
+
+void check_sized_delete(const void* p, size_t bytes, size_t align) {
+  const uintptr_t address = reinterpret_cast<uintptr_t>(p);
+  const Span* span = p != nullptr ? g_heap.map().find_in_use(address) : nullptr;
+  if (span == nullptr || !is_object_start(span, address)) return;  // the free itself says so
+  if (!has_size_of(span, bytes, align)) report_wrong_size(p, bytes, usable_bytes(span));
+}
+
 bool is_noscan(const void* p) {
   if (const unsigned cls = class_of_page(p)) return cls >= kSizeClasses;
   const Span* span = g_heap.map().find_in_use(reinterpret_cast<uintptr_t>(p));
   return span != nullptr && span->noscan;
 }
 
-size_t usable_size(const void* p) {
+size_t usable_size(const void* p, const char* call) {
   if (p == nullptr) return 0;
   const uintptr_t address = reinterpret_cast<uintptr_t>(p);
-  const unsigned cls = class_of_page(p);
-  if (LIBALLOC_LIKELY(cls != 0)) return kClasses[size_class_of(cls)].bytes;
-  if (Span* span = g_heap.map().find_in_use(address)) {
-    if (span->size_class == 0) return span->bytes();
-    return span->tiny_words != nullptr ? tiny_usable_size(span, p) : span->object_bytes;
+  if (const Span* span = g_heap.map().find_in_use(address)) {
+    if (span->tiny_words != nullptr) return tiny_usable_size(span, p);
+    if (LIBALLOC_UNLIKELY(!is_object_start(span, address))) report_bad_free(BadFree::kInterior, p, call);
+    return usable_bytes(span);
   }
   if (size_t bytes = 0; sbrk_usable_size(p, &bytes)) return bytes;
   if (in_emergency(p)) return emergency_usable(p);
-  report_bad_free(BadFree::kForeign, const_cast<void*>(p));
+  report_bad_free(
+      g_heap.map().arena_of(address) != nullptr ? BadFree::kNotAllocated : BadFree::kForeign, p,
+      call);
 }
 
 }  // namespace liballoc

@@ -24,11 +24,18 @@ struct AllocationRequest {
 // The bin had a slot but the class's countdown ran out with this object: pop it and sample it.
 [[nodiscard]] LIBALLOC_COLD void* allocate_sampled(unsigned cache_cls, size_t bytes);
 LIBALLOC_NOINLINE void release_slow(void* p);
+// As release_slow(), of a program that says which size (and alignment; 1 = none) it asked for: a
+// size that cannot be ends the process.
+LIBALLOC_NOINLINE void release_sized_slow(void* p, size_t bytes, size_t align);
+// Ends the process unless an object of operator new(bytes, align) would lie in a slot such as p's.
+// For debug builds.
+void check_sized_delete(const void* p, size_t bytes, size_t align);
 
 // For any power-of-two alignment and zeroing; not the shortest way.
 [[nodiscard]] void* allocate_general(const AllocationRequest& request);
-// Bytes the program may use at p. 0 for null; ends the process for a pointer that is not ours.
-size_t usable_size(const void* p);
+// Bytes the program may use at p. 0 for null; ends the process for a pointer that is not an object's. `call` is what the
+// report says the program did.
+size_t usable_size(const void* p, const char* call = "malloc_usable_size");
 // Whether the object was asked for as one without pointers. p is one of ours.
 bool is_noscan(const void* p);
 
@@ -77,17 +84,21 @@ LIBALLOC_INLINE unsigned class_of_page(const void* p) {
   return arena->page_class[ArenaMap::page_in_arena(address)].load(std::memory_order_relaxed);
 }
 
-LIBALLOC_INLINE void release(void* p) {
+// `Slow` gets what the program said besides p: the hit has no use for it.
+template <auto Slow, typename... Said>
+LIBALLOC_INLINE void release_or(void* p, Said... said) {
   const unsigned cls = class_of_page(p);
-  if (LIBALLOC_UNLIKELY(cls == 0)) return release_slow(p);
+  if (LIBALLOC_UNLIKELY(cls == 0)) return Slow(p, said...);
   ThreadCache* cache = t_cache;
   const size_t offset = size_t{cls} * kClassScale;
   Bin& bin = entry_at(cache->bins, offset);
   void** top = bin.top;
-  if (LIBALLOC_UNLIKELY(top == bin.limit)) return release_slow(p);
+  if (LIBALLOC_UNLIKELY(top == bin.limit)) return Slow(p, said...);
   *top = p;
   bin.top = top + 1;
   count_free(entry_at(cache->counters, offset));
 }
+
+LIBALLOC_INLINE void release(void* p) { release_or<release_slow>(p); }
 
 }  // namespace liballoc

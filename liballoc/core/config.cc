@@ -85,6 +85,8 @@ void parse_config(const char* const* environment, Config* config, Complain compl
       if (!parse_bool(value, &config->verbose)) complain_about(complain, name, value, kBool);
     } else if (is("SBRK")) {
       if (!parse_bool(value, &config->sbrk)) complain_about(complain, name, value, kBool);
+    } else if (is("CHECK")) {
+      if (!parse_bool(value, &config->check)) complain_about(complain, name, value, kBool);
     } else if (is("SAMPLE_RATE")) {
       if (!parse_bytes(value, &config->sample_rate)) complain_about(complain, name, value, kBytes);
     } else if (is("SOFT_LIMIT")) {
@@ -98,7 +100,7 @@ void parse_config(const char* const* environment, Config* config, Complain compl
     } else if (!is("AGENT")) {  // LIBALLOC_AGENT is allocctl's
       complain_about(complain, name, value,
                      "unknown variable, known are LIBALLOC_TELEMETRY, SHM_DIR, SAMPLE_RATE, SERVICE, SOFT_LIMIT, "
-                     "KEEP_SEGMENT, VERBOSE, SBRK");
+                     "KEEP_SEGMENT, VERBOSE, SBRK, CHECK");
     }
   }
 }

@@ -13,6 +13,7 @@ struct Config {
   bool keep_segment = false;
   bool verbose = false;
   bool sbrk = false;  // debug: nothing is used again
+  bool check = false;  // every malloc and free takes its slow path, where everything is checked at once
   uint64_t sample_rate = kDefaultSampleRate;  // mean bytes between samples; 0 = off, 1 = every allocation
   uint64_t soft_limit = 0;                    // bytes; 0 = none
   char shm_dir[256] = "/dev/shm";

@@ -1,8 +1,9 @@
 // fork.cc - see fork.h.
 //
-// prepare: takes every lock in rank order, so that no other thread is in the middle of a change; keeps the forking thread's bins
-// and the live totals. parent: gives the locks back. child: see fork_become_child(); whoever comes first calls it, the handler
-// or, when another library's handler allocates before ours runs or fork was a raw system call, a slow path.
+// prepare: takes every lock in rank order, so that no other thread is in the middle of a change;
+// keeps the forking thread's bins and the live totals. parent: gives the locks back. child: see
+// fork_become_child(); whoever comes first calls it, the handler or, when another library's handler
+// allocates before ours runs or fork was a raw system call, a slow path.
 #include "liballoc/core/fork.h"
 
 #include <pthread.h>
@@ -11,6 +12,7 @@
 
 #include "liballoc/base/spin_lock.h"
 #include "liballoc/base/syscall.h"
+#include "liballoc/core/freed_samples.h"
 #include "liballoc/core/runtime.h"
 #include "liballoc/core/sampling.h"
 #include "liballoc/core/thread.h"
@@ -100,6 +102,7 @@ void fork_become_child() {
   unlock_all(true);
   if (t_thread != nullptr) t_thread->in_slow = false;
   set_sample_period(0);
+  forget_freed_samples();
   thread_forget_others(g_inherited);
   runtime_want_segment();
 }

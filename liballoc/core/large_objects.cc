@@ -35,16 +35,19 @@ bool resize_large(void* p, size_t bytes) {
   const size_t pages = whole >> kPageShift;
   Span* span = g_heap.map().find_in_use(address);
   if (span == nullptr || span->size_class != 0) return false;
-  if (address != span->base) report_bad_free(BadFree::kInterior, p);
-  if (span->place != SpanPlace::kLarge) report_bad_free(BadFree::kDoubleFree, p);
-  if (pages <= span->pages && (pages == span->pages || !worth_returning(span->pages - pages, span->pages))) return true;
+  if (address != span->base) report_bad_free(BadFree::kInterior, p, "realloc");
+  if (span->place != SpanPlace::kLarge) report_bad_free(BadFree::kNotAllocated, p, "realloc");
+  if (pages <= span->pages &&
+      (pages == span->pages || !worth_returning(span->pages - pages, span->pages)))
+    return true;
   SlowPath slow;
   Thread* thread = slow.thread();
   if (LIBALLOC_UNLIKELY(thread == nullptr)) return false;
   const uint64_t before = span->bytes();
   PageHeap& heap = g_heap.pages();
-  if (pages < span->pages ? !heap.try_shrink(span, pages) : !heap.try_grow(span, pages)) return false;
-  if (has_specials(span)) unsample_object(*thread, span, 0);
+  if (pages < span->pages ? !heap.try_shrink(span, pages) : !heap.try_grow(span, pages))
+    return false;
+  if (has_specials(span)) unsample_object(*thread, span, 0, /*resized=*/true);
   count_free(thread->block->classes[span->cache_class]);
   owned_add(&thread->block->large_free_bytes, before);
   note_large_allocation(*thread, span, bytes);

@@ -1,4 +1,5 @@
-// report.h - misuse of the allocator: what was wrong goes to stderr and to the segment's fault record, then the process aborts.
+// report.h - misuse of the allocator: what was wrong goes to stderr and to the segment's fault
+// record, then the process aborts. No lock of ours may be held: stacks are walked and stored.
 #pragma once
 
 #include <cstddef>
@@ -8,15 +9,11 @@
 
 namespace liballoc {
 
-enum FaultCode : uint64_t {
-  kFaultCheck = 1,  // an internal invariant
-  kFaultForeign = 2,
-  kFaultNotAllocated = 3,
-  kFaultInterior = 4,
-  kFaultDoubleFree = 5,
-};
-
-[[noreturn]] void report_bad_free(BadFree kind, void* p);
+// `call` is what the program did: "free", "realloc".
+[[noreturn]] LIBALLOC_COLD void report_bad_free(BadFree kind, const void* p,
+                                                const char* call = "free");
+// A sized free named `bytes` for an object whose size class is for others.
+[[noreturn]] LIBALLOC_COLD void report_wrong_size(const void* p, size_t bytes, size_t object_bytes);
 // Connects base/'s fatal() to the fault record.
 void report_install();
 

@@ -117,6 +117,12 @@ void runtime_start_telemetry(const char* const* environment) {
   if (thread == nullptr) return;  // no memory at all: the program will hear of it from malloc
   if (g_config.sbrk) start_sbrk_mode();
   if (g_config.soft_limit != 0) g_heap.pages().set_soft_limit(g_config.soft_limit);
+  if (g_config.check) {
+    thread->in_slow = true;
+    thread_give_all_back();
+    thread_stop_hits();
+    thread->in_slow = false;
+  }
   runtime_want_segment();
   if (!g_config.telemetry) return;
   thread->in_slow = true;

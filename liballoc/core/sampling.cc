@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "liballoc/base/atomic.h"
+#include "liballoc/core/freed_samples.h"
 #include "liballoc/core/runtime.h"
 #include "liballoc/heap/specials.h"
 #include "liballoc/os/os.h"
@@ -60,14 +61,16 @@ void sample_object(Thread& thread, Span* span, uint32_t slot, void* object, size
                  sample.stack | uint64_t{sample.bucket} << 32, period);
 }
 
-void unsample_object(Thread& thread, Span* span, uint32_t slot) {
+void unsample_object(Thread& thread, Span* span, uint32_t slot, bool resized) {
   const uint32_t record = remove_special(g_heap.map(), span, slot);
   if (record == 0) return;
   liballoc_abi_sample sample = {};
   if (!g_segment.remove_sample(record, &sample)) return;
   const uint64_t now = monotonic_ns();
-  g_segment.emit(LIBALLOC_EVENT_SAMPLE_FREE, thread.tid, now, sample.address, sample.requested_bytes,
-                 sample.allocated_bytes, sample.stack | uint64_t{sample.bucket} << 32, now - sample.time_ns);
+  g_segment.emit(LIBALLOC_EVENT_SAMPLE_FREE, thread.tid, now, sample.address,
+                 sample.requested_bytes, sample.allocated_bytes,
+                 sample.stack | uint64_t{sample.bucket} << 32, now - sample.time_ns);
+  if (!resized) note_freed_sample(sample, thread.tid, now);
 }
 
 }  // namespace liballoc

@@ -151,6 +151,17 @@ void thread_detach() {
   bridge_publish_memstats();
 }
 
+void thread_give_all_back() {
+  BadFree bad = BadFree::kNone;
+  void* culprit = nullptr;
+  let_tiny_go(*t_thread);
+  if (!thread_cache_flush(g_heap, t_thread->heap, &bad, &culprit)) report_bad_free(bad, culprit);
+  for (unsigned c = 0; c < kCacheClasses; c++) {
+    g_heap.transfer(c).drain_all(&bad, &culprit);
+    if (bad != BadFree::kNone) report_bad_free(bad, culprit);
+  }
+}
+
 void thread_stop_hits() {
   g_hits = false;
   t_cache = &g_empty_cache;

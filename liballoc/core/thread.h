@@ -34,6 +34,8 @@ extern constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL;
 [[nodiscard]] Thread* thread_attach();
 // Gives everything the calling thread holds back and ends its record. Runs at thread exit.
 void thread_detach();
+// What the calling thread keeps, and what waits between threads, goes back to its spans. Inside a slow path.
+void thread_give_all_back();
 // From now on every malloc and free takes its slow path, in this thread and in those that come. While there is one thread.
 void thread_stop_hits();
 // Whether the calling thread's exit handler has run: a record made since is for one call.

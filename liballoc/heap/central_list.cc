@@ -15,13 +15,34 @@ void CentralList::unfile_locked(Span* span) {
   span->place = SpanPlace::kNowhere;
 }
 
+void CentralList::check_shape_locked(const Span* span) {
+  const char* what = span->wrong_shape();
+  if (LIBALLOC_LIKELY(what == nullptr && span->cache_class == cache_class_)) return;
+  lock_.unlock();
+  report_damaged_span(span, what != nullptr ? what : "it is in the list of another size class");
+}
+
+void CentralList::check_locked(const Span* span) {
+  const char* what = span->damage();
+  if (LIBALLOC_LIKELY(what == nullptr)) return;
+  lock_.unlock();
+  report_damaged_span(span, what);
+}
+
+void CentralList::sweep_locked(Span* span) {
+  check_locked(span);
+  const uint32_t found = span->sweep();
+  observe_span(span, SpanEvent::kSweep, found);
+}
+
 bool CentralList::release_locked(Span* span) {
-  unfile_locked(span);
-  if (span->mark_count == span->alloc_count) return true;  // nothing to fold in: the span is no more
-  if (span->mark_count != 0) {
-    const uint32_t found = span->sweep();
-    observe_span(span, SpanEvent::kSweep, found);
+  if (span->mark_count == span->alloc_count) {  // nothing to fold in: the span is no more
+    check_locked(span);
+    unfile_locked(span);
+    return true;
   }
+  unfile_locked(span);
+  if (span->mark_count != 0) sweep_locked(span);
   file_locked(span, span->alloc_count < span->objects ? SpanPlace::kPartial : SpanPlace::kFull);
   return false;
 }
@@ -31,10 +52,10 @@ Span* CentralList::cache_span(Span* old, ThreadState* owner) {
   {
     LockHolder hold(lock_);
     if (old != nullptr) {
-      if (old->mark_count != 0) {  // other threads freed slots: straight to the cache that asked
-        const uint32_t found = old->sweep();
-        observe_span(old, SpanEvent::kSweep, found);
-      }
+      if (old->mark_count != 0)
+        sweep_locked(old);  // other threads freed slots: straight to the cache that asked
+      else if (old->alloc_count < old->objects)
+        check_locked(old);  // who asks found no free slot in it
       // A span that came back empty is used again rather than returned and fetched anew.
       if (old->alloc_count < old->objects) return old;
       old->owner = nullptr;
@@ -44,10 +65,10 @@ Span* CentralList::cache_span(Span* old, ThreadState* owner) {
     }
     if (!partial_.empty()) {
       got = partial_.first();
-      if (got->mark_count != 0) {
-        const uint32_t found = got->sweep();
-        observe_span(got, SpanEvent::kSweep, found);
-      }
+      if (got->mark_count != 0)
+        sweep_locked(got);
+      else
+        check_shape_locked(got);
       unfile_locked(got);
       file_locked(got, SpanPlace::kCached);
       got->owner = owner;
@@ -64,11 +85,13 @@ uint32_t CentralList::take_slots(void** end, uint32_t n) {
       LockHolder hold(lock_);
       while (taken < n && !partial_.empty()) {
         Span* span = partial_.first();
-        if (span->mark_count != 0) {
-          const uint32_t found = span->sweep();
-          observe_span(span, SpanEvent::kSweep, found);
-        }
-        taken += span->take(end - taken, n - taken);
+        if (span->mark_count != 0)
+          sweep_locked(span);
+        else
+          check_shape_locked(span);
+        const uint32_t got = span->take(end - taken, n - taken);
+        if (LIBALLOC_UNLIKELY(got == 0)) check_locked(span);  // a partial span has some
+        taken += got;
         if (span->alloc_count == span->objects) {
           unfile_locked(span);
           file_locked(span, SpanPlace::kFull);
@@ -128,6 +151,12 @@ uint32_t CentralList::free_slots(void* const* slots, uint32_t n, BadFree* bad) {
       }
       // Neighbours in a bin are often neighbours in memory: a span is looked up once per run of its slots.
       i += span->mark_run(slots + i, n - i, bad);
+      if (LIBALLOC_UNLIKELY(*bad != BadFree::kNone)) {  // whose fault is it?
+        if (span->place == SpanPlace::kCached)
+          check_shape_locked(span);  // its owner moves the window
+        else
+          check_locked(span);
+      }
       if (span->place == SpanPlace::kCached) continue;
       if (span->mark_count == span->alloc_count) {
         if (release_locked(span)) {

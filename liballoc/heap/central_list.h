@@ -50,6 +50,10 @@ class alignas(kCacheLineBytes) CentralList {
  private:
   // Sweeps a span that no thread owns and files it; true when it is empty and off the lists: the caller frees it, unlocked.
   bool release_locked(Span* span);
+  // All three end the process when the span's record was overwritten.
+  void check_shape_locked(const Span* span);
+  void check_locked(const Span* span);
+  void sweep_locked(Span* span);
   void file_locked(Span* span, SpanPlace place);
   void unfile_locked(Span* span);
   Span* grow(ThreadState* owner);

@@ -1,6 +1,9 @@
 // span.cc - walking a span's bitmap and sweeping: see span.h.
 #include "liballoc/heap/span.h"
 
+#include "liballoc/base/atomic.h"
+#include "liballoc/telemetry_abi.h"
+
 namespace liballoc {
 
 void Span::init_small(unsigned cache_cls, uint64_t* bits, uint32_t words) {
@@ -84,17 +87,17 @@ uint32_t Span::take(void** end, uint32_t n) {
       window = window >> skip >> 1;
     }
     alloc_cache = window;
-    free_index = at;
+    store_relaxed(&free_index, at);  // slot_taken() looks while another thread owns the span
     if (taken == n) break;
     // On to the next window that has a free slot.
     uint32_t word = (at + 63) / 64;
     while (word * 64 < objects && alloc_bits[word] == ~uint64_t{0}) word++;
     if (word * 64 >= objects) {
-      free_index = objects;
+      store_relaxed(&free_index, objects);
       alloc_cache = 0;
       break;
     }
-    free_index = word * 64;
+    store_relaxed(&free_index, word * 64);
     refill_alloc_cache(word);
   }
   // A window that was used up to its end must be the next one's for next_free_fast().
@@ -105,15 +108,18 @@ uint32_t Span::take(void** end, uint32_t n) {
 
 bool Span::slot_taken(uint32_t slot) const {
   if ((alloc_bits[slot / 64] >> (slot % 64)) & 1) return true;
-  return slot < free_index;  // every slot before free_index was taken, or passed because it was
+  // Relaxed: whoever hands over an object that was taken hands over this word as it was then, or
+  // later.
+  return slot <
+         load_relaxed(
+             &free_index);  // every slot before free_index was taken, or passed because it was
 }
 
 uint32_t Span::mark_run(void* const* slots, uint32_t n, BadFree* bad) {
   const uintptr_t begin = base, span_bytes = bytes();
   const uint32_t each = object_bytes, factor = magic;
-  // A cached span's window moves under its owner; a slot that was never handed out shows only when nobody owns it. Where the
-  // window has passed the last slot, every one was.
-  const bool may_be_untaken = place != SpanPlace::kCached && free_index < objects;
+  // Where the window has passed the last slot, every one was handed out.
+  const bool may_be_untaken = load_relaxed(&free_index) < objects;
   uint64_t* const marks = mark_bits;
   uint32_t i = 0;
   for (; i < n; i++) {
@@ -147,9 +153,50 @@ uint32_t Span::sweep() {
   }
   alloc_count -= found;
   mark_count = 0;
-  free_index = 0;
+  store_relaxed(&free_index, uint32_t{0});
   refill_alloc_cache(0);
   return found;
+}
+
+const char* Span::wrong_shape() const {
+  if (state.load(std::memory_order_relaxed) != SpanState::kInUse) return "it is not in use";
+  if (size_class == 0 || size_class >= kSizeClasses || cache_class >= kCacheClasses ||
+      size_class_of(cache_class) != size_class) {
+    return "no such size class";
+  }
+  const SizeClass& c = kClasses[size_class];
+  if (object_bytes != c.bytes || objects != c.objects || magic != c.magic || pages != c.pages ||
+      base % kPageBytes != 0) {
+    return "its size class and its measures disagree";
+  }
+  if (mark_count > alloc_count || alloc_count > objects || free_index > objects)
+    return "its counts cannot be";
+  return nullptr;
+}
+
+const char* Span::damage() const {
+  if (const char* what = wrong_shape()) return what;
+  uint32_t taken = 0, marked = 0;
+  for (uint32_t w = 0; w * 64 < objects; w++) {
+    uint64_t passed = 0;  // slots that the window is behind
+    if (free_index >= (w + 1) * 64)
+      passed = ~uint64_t{0};
+    else if (free_index > w * 64)
+      passed = (uint64_t{1} << (free_index % 64)) - 1;
+    const uint64_t all = alloc_bits[w] | passed;
+    if ((mark_bits[w] & ~all) != 0) return "a slot is marked free that was never handed out";
+    taken += static_cast<uint32_t>(
+        std::popcount(objects - w * 64 >= 64 ? all : all & ((uint64_t{1} << objects % 64) - 1)));
+    marked += static_cast<uint32_t>(std::popcount(mark_bits[w]));
+  }
+  return taken == alloc_count && marked == mark_count ? nullptr
+                                                      : "its counts and its bitmaps disagree";
+}
+
+void report_damaged_span(const Span* span, const char* what) {
+  LineBuffer line;
+  line.text("liballoc: corrupted metadata of the span at ").hex(span->base).text(": ").text(what);
+  fatal(line, LIBALLOC_FAULT_CORRUPT_SPAN, span->base);
 }
 
 void Span::verify() const {

@@ -41,6 +41,13 @@ uint32_t remove_special(ArenaMap& map, Span* span, uint32_t slot) {
   return record;
 }
 
+uint32_t find_special(const Span* span, uint32_t slot) {
+  LockHolder hold(g_lock);
+  const Special* at = span->specials;
+  while (at != nullptr && at->slot < slot) at = at->next;
+  return at != nullptr && at->slot == slot ? at->sample_record : 0;
+}
+
 void clear_specials(ArenaMap& map, Span* span) {
   while (span->specials != nullptr) remove_special(map, span, span->specials->slot);
 }

@@ -21,6 +21,8 @@ struct Special {
 [[nodiscard]] bool add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_record);
 // The sample record of the slot's special, which is removed; 0 = it has none.
 uint32_t remove_special(ArenaMap& map, Span* span, uint32_t slot);
+// The sample record of the slot's special; 0 = it has none.
+uint32_t find_special(const Span* span, uint32_t slot);
 // Forgets every sample record on the span (the child of a fork does not have its parent's table).
 void clear_specials(ArenaMap& map, Span* span);
 

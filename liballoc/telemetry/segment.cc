@@ -155,6 +155,20 @@ const liballoc_abi_sample* Segment::sample(uint32_t record) const {
   return live->address == 0 ? nullptr : live;
 }
 
+bool Segment::copy_sample(uint32_t record, liballoc_abi_sample* out) const {
+  if (!active() || record == 0) return false;
+  LockHolder hold(telemetry_lock_);
+  if (!samples_.valid(record - 1)) return false;
+  *out = *samples_.record<liballoc_abi_sample>(record - 1);
+  return out->address != 0;
+}
+
+uint32_t Segment::stored_stack(uint32_t stack, uint64_t* pcs, uint32_t max) const {
+  if (!active()) return 0;
+  LockHolder hold(telemetry_lock_);
+  return stacks_.valid(stack) ? stacks_.copy(stack, pcs, max) : 0;
+}
+
 // ---- events, figures, faults --------------------------------------------------------------------
 
 void Segment::emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uint64_t b, uint64_t c,

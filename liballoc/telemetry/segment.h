@@ -78,6 +78,8 @@ class Segment {
   // ---- profile: numbers are record numbers + 1; 0 = could not be stored -------------------------
   uint32_t intern_stack(const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash,
                         uint64_t now_ns);
+  // The frames of a stack that was interned, leaf first, at most `max`; returns how many.
+  uint32_t stored_stack(uint32_t stack, uint64_t* pcs, uint32_t max) const;
   uint32_t intern_bucket(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period);
   // Stores the live sample and counts it in its bucket, or does neither. sample.sequence is
   // ignored.
@@ -88,6 +90,8 @@ class Segment {
   bool remove_sample(uint32_t record, liballoc_abi_sample* out);
   // Null when it is not live. Stable until it is removed.
   const liballoc_abi_sample* sample(uint32_t record) const;
+  // False when it is not live, or record is 0.
+  bool copy_sample(uint32_t record, liballoc_abi_sample* out) const;
 
   // ---- events, figures, faults ------------------------------------------------------------------
   void emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a = 0, uint64_t b = 0,

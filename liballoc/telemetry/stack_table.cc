@@ -32,6 +32,14 @@ uint32_t StackTable::find(const uintptr_t* pcs, uint32_t depth, bool truncated,
   return number == HashIndex::kNone ? 0 : number + 1;
 }
 
+uint32_t StackTable::copy(uint32_t number_plus_1, uint64_t* pcs, uint32_t max) const {
+  const auto* const stack = stacks_.record<liballoc_abi_stack>(number_plus_1 - 1);
+  const uint32_t depth = stack->depth < max ? stack->depth : max;
+  const auto first = static_cast<uint32_t>(stack->first_frame);
+  for (uint32_t i = 0; i < depth; i++) pcs[i] = frames_.record<liballoc_abi_frame>(first + i)->pc;
+  return depth;
+}
+
 uint32_t StackTable::add(const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash) {
   if (!stacks_.reserve(1)) {
     stacks_.count_dropped();

@@ -23,6 +23,8 @@ class StackTable {
   // Record number + 1 of a stack that find() does not know; 0 and one more dropped when there is no
   // room.
   uint32_t add(const uintptr_t* pcs, uint32_t depth, bool truncated, uint64_t hash);
+  // The frames of a valid stack, at most `max`; returns how many.
+  uint32_t copy(uint32_t number_plus_1, uint64_t* pcs, uint32_t max) const;
   bool valid(uint32_t number_plus_1) const {
     return number_plus_1 != 0 && number_plus_1 <= stacks_.used();
   }

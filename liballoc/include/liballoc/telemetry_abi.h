@@ -310,8 +310,19 @@ struct liballoc_abi_record { /* slot number = (ring sequence) mod capacity */
 
 /* ---- faults --------------------------------------------------------------------------------------------------------- */
 
+enum liballoc_abi_fault_code {
+  LIBALLOC_FAULT_NONE = 0,
+  LIBALLOC_FAULT_CHECK = 1,         /* an internal invariant */
+  LIBALLOC_FAULT_FOREIGN = 2,       /* a pointer that no malloc returned */
+  LIBALLOC_FAULT_NOT_ALLOCATED = 3, /* heap memory that is not in use */
+  LIBALLOC_FAULT_INTERIOR = 4,      /* a pointer into the middle of an object */
+  LIBALLOC_FAULT_DOUBLE_FREE = 5,
+  LIBALLOC_FAULT_WRONG_SIZE = 6,  /* the size handed to a sized free is not the object's */
+  LIBALLOC_FAULT_CORRUPT_SPAN = 7 /* the allocator's own record of a span contradicts itself */
+};
+
 struct liballoc_abi_fault {
-  uint64_t code;        /*  0 what was wrong; 0 = unused */
+  uint64_t code;        /*  0 enum liballoc_abi_fault_code: what was wrong; 0 = unused */
   uint64_t address;     /*  8 the pointer that was handed in */
   uint64_t time_ns;     /* 16 */
   uint32_t tid;         /* 24 */

@@ -28,9 +28,9 @@ TEST(CheckDeathTest, AFailedCheckNamesTheConditionAndAborts) {
 TEST(CheckDeathTest, TheHookSeesTheMessageBeforeTheProcessEnds) {
   EXPECT_DEATH(
       {
-        set_fatal_hook([](const char* message, size_t size) {
+        set_fatal_hook([](const FatalFault& fault) {
           LineBuffer line;
-          line.text("hook saw: ").text(message, size);
+          line.text("hook saw: ").text(fault.message, fault.size);
           line.write_to_stderr();
         });
         LIBALLOC_CHECK(false);

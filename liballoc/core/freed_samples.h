@@ -1,0 +1,33 @@
+// freed_samples.h - the last sampled objects that were freed, each with the stack of its free: what
+// a report of a double free can say of the first one. Fixed size, no lock, no allocation; an entry
+// that is being written is passed over.
+#pragma once
+
+#include <cstdint>
+
+#include "liballoc/telemetry_abi.h"
+
+namespace liballoc {
+
+inline constexpr uint32_t kFreedSamples = 64;
+inline constexpr uint32_t kFreedDepth = 30;
+
+struct FreedSample {
+  uint64_t address;
+  uint64_t allocated_bytes;
+  uint64_t requested_bytes;
+  uint64_t freed_ns;
+  uint32_t alloc_tid, free_tid;
+  uint32_t alloc_stack;  // stack record number + 1 of the segment
+  uint32_t depth;
+  uint64_t pcs[kFreedDepth];  // of the free, leaf first
+};
+
+// Walks the calling thread's stack. No lock of ours may be held.
+void note_freed_sample(const liballoc_abi_sample& sample, uint32_t tid, uint64_t now_ns);
+// The latest freed object that covers the address; false when none is kept.
+bool find_freed_sample(uint64_t address, FreedSample* out);
+// In the child of a fork: they name stacks of another segment.
+void forget_freed_samples();
+
+}  // namespace liballoc
