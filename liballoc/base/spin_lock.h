@@ -40,6 +40,14 @@ class SpinLock {
     }
   }
 
+  // False when someone holds it.
+  LIBALLOC_INLINE bool try_lock() {
+    uint32_t expected = kFree;
+    const bool got = state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire, std::memory_order_relaxed);
+    if (LIBALLOC_LIKELY(got)) note_acquire();
+    return got;
+  }
+
   LIBALLOC_INLINE void unlock() {
     note_release();
     if (LIBALLOC_UNLIKELY(state_.exchange(kFree, std::memory_order_release) == kContended)) wake();

@@ -88,6 +88,7 @@ void runtime_create_segment(uint64_t forked_from) {
   config.sample_period = g_config.sample_rate;
   config.forked_from = forked_from;
   config.find_module = find_module;
+  bridge_forget_all_spans();
   fork_lock().lock();
   const SegmentStatus status = g_segment.create(config, kAbiClasses.data());
   fork_lock().unlock();
@@ -102,7 +103,7 @@ void runtime_create_segment(uint64_t forked_from) {
   }
   g_segment_pid.store(sys::current_pid(), std::memory_order_relaxed);
   set_sample_period(g_config.sample_rate);
-  bridge_publish_all_spans();
+  bridge_publish_all_spans(forked_from == 0);  // a child inherits more than a ring is for
   bridge_publish_memstats();
   if (g_config.verbose) {
     LineBuffer line;

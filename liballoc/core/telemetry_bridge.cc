@@ -1,6 +1,7 @@
 // telemetry_bridge.cc - see telemetry_bridge.h.
 #include "liballoc/core/telemetry_bridge.h"
 
+#include "liballoc/base/syscall.h"
 #include "liballoc/core/runtime.h"
 #include "liballoc/core/sampling.h"
 #include "liballoc/core/sbrk_mode.h"
@@ -14,22 +15,22 @@ namespace liballoc {
 
 namespace {
 
-uint8_t span_state_of(const Span* s) {
-  switch (s->state.load(std::memory_order_relaxed)) {
-    case SpanState::kDead: return LIBALLOC_SPAN_DEAD;
-    case SpanState::kFree: return LIBALLOC_SPAN_FREE;
-    case SpanState::kManual: return LIBALLOC_SPAN_FREE;  // on its way into or out of the free trees
-    case SpanState::kInUse: break;
+struct SpanLook {
+  bool in_use;
+  uint8_t state, flags;
+};
+
+LIBALLOC_INLINE SpanLook look_of(const Span* s) {
+  static constexpr uint8_t kStates[] = {
+      LIBALLOC_SPAN_PARTIAL,  // kNowhere: between the page heap and its class's list
+      LIBALLOC_SPAN_PARTIAL, LIBALLOC_SPAN_FULL, LIBALLOC_SPAN_CACHED, LIBALLOC_SPAN_LARGE, LIBALLOC_SPAN_PAGE_CACHED};
+  const unsigned flags = (s->scavenged ? LIBALLOC_SPAN_FLAG_SCAVENGED : 0) | (s->need_zero ? LIBALLOC_SPAN_FLAG_NEED_ZERO : 0);
+  if (s->state.load(std::memory_order_relaxed) != SpanState::kInUse) {
+    // It may be on its way into or out of the free trees; no record outlives its span.
+    return {false, LIBALLOC_SPAN_FREE, static_cast<uint8_t>(flags)};
   }
-  switch (s->place) {
-    case SpanPlace::kPartial: return LIBALLOC_SPAN_PARTIAL;
-    case SpanPlace::kFull: return LIBALLOC_SPAN_FULL;
-    case SpanPlace::kNowhere:  // between the page heap and its first cache
-    case SpanPlace::kCached: return LIBALLOC_SPAN_CACHED;
-    case SpanPlace::kLarge: return LIBALLOC_SPAN_LARGE;
-    case SpanPlace::kPageCached: return LIBALLOC_SPAN_PAGE_CACHED;
-  }
-  return LIBALLOC_SPAN_DEAD;
+  return {true, kStates[static_cast<size_t>(s->place)],
+          static_cast<uint8_t>(flags | (s->noscan ? LIBALLOC_SPAN_FLAG_NOSCAN : 0))};
 }
 
 uint32_t owner_tid_of(const Span* s) {
@@ -38,113 +39,146 @@ uint32_t owner_tid_of(const Span* s) {
   return s->owner != nullptr ? reinterpret_cast<const Thread*>(s->owner)->tid : 0;
 }
 
-void write_record(const Span* s, uint64_t now) {
-  liballoc_abi_span record = {};
-  record.base = s->base;
-  record.pages = static_cast<uint32_t>(s->pages);
-  record.state = span_state_of(s);
-  const bool in_use = s->state.load(std::memory_order_relaxed) == SpanState::kInUse;
-  record.size_class = in_use ? s->size_class : 0;
-  record.flags = static_cast<uint8_t>((in_use && s->noscan ? LIBALLOC_SPAN_FLAG_NOSCAN : 0) |
-                                      (s->scavenged ? LIBALLOC_SPAN_FLAG_SCAVENGED : 0) |
-                                      (s->need_zero ? LIBALLOC_SPAN_FLAG_NEED_ZERO : 0));
-  record.object_bytes = in_use ? s->object_bytes : 0;
-  record.objects = in_use ? s->objects : 0;
-  record.allocated = in_use ? s->alloc_count : 0;
-  record.owner_tid = owner_tid_of(s);
-  record.changed_ns = now;
-  record.unused_ns = in_use ? 0 : s->unused_since;
-  g_segment.write_span(s->telemetry_record, record);
+// With the lock held that guards the span, which keeps writers of its record apart.
+LIBALLOC_INLINE void write_record(const Span* s, SpanLook look, uint64_t now) {
+  auto* const r = static_cast<liballoc_abi_span*>(s->telemetry);
+  if (LIBALLOC_UNLIKELY(r == nullptr)) return;
+  SequenceWrite write(&r->sequence);
+  store_relaxed<uint64_t>(&r->base, s->base);
+  store_relaxed(&r->pages, static_cast<uint32_t>(s->pages));
+  store_relaxed(&r->state, look.state);
+  store_relaxed(&r->flags, look.flags);
+  store_relaxed(&r->changed_ns, now);
+  if (look.in_use) {
+    store_relaxed(&r->size_class, s->size_class);
+    store_relaxed(&r->object_bytes, s->object_bytes);
+    store_relaxed(&r->objects, s->objects);
+    store_relaxed(&r->allocated, s->alloc_count);
+    store_relaxed(&r->owner_tid, owner_tid_of(s));
+    store_relaxed<uint64_t>(&r->unused_ns, 0);
+  } else {
+    store_relaxed(&r->size_class, uint8_t{0});
+    store_relaxed<uint32_t>(&r->object_bytes, 0);
+    store_relaxed<uint32_t>(&r->objects, 0);
+    store_relaxed<uint32_t>(&r->allocated, 0);
+    store_relaxed<uint32_t>(&r->owner_tid, 0);
+    store_relaxed(&r->unused_ns, s->unused_since);
+  }
 }
 
-// One clock reading serves all events of a slow path: it is shorter than the clock's cost matters.
-uint64_t event_time(Thread* thread) {
-  if (thread == nullptr || !thread->in_slow) return monotonic_ns();
-  if (thread->slow_ns == 0) thread->slow_ns = monotonic_ns();
+// One reading of the clock serves all events of a slow path, and it is the kernel's last tick: a finer one costs more than all
+// else that an event does. The ring's sequence says what came first.
+LIBALLOC_INLINE uint64_t event_time(Thread* thread) {
+  if (LIBALLOC_UNLIKELY(thread == nullptr || !thread->in_slow)) return monotonic_coarse_ns();
+  if (LIBALLOC_UNLIKELY(thread->slow_ns == 0)) thread->slow_ns = monotonic_coarse_ns();
   return thread->slow_ns;
 }
+uint64_t current_event_time() { return event_time(t_thread); }
 
-uint32_t event_kind(SpanEvent event) {
-  switch (event) {
-    case SpanEvent::kAlloc: return LIBALLOC_EVENT_SPAN_ALLOC;
-    case SpanEvent::kCache: return LIBALLOC_EVENT_SPAN_CACHE;
-    case SpanEvent::kUncache: return LIBALLOC_EVENT_SPAN_UNCACHE;
-    case SpanEvent::kSweep: return LIBALLOC_EVENT_SPAN_SWEEP;
-    case SpanEvent::kFree: return LIBALLOC_EVENT_SPAN_FREE;
-    case SpanEvent::kSplit: return LIBALLOC_EVENT_SPAN_SPLIT;
-    case SpanEvent::kMerge: return LIBALLOC_EVENT_SPAN_MERGE;
-    case SpanEvent::kScavenge: return LIBALLOC_EVENT_SPAN_SCAVENGE;
-    case SpanEvent::kReuse: return LIBALLOC_EVENT_SPAN_REUSE;
-    case SpanEvent::kFiled:
-    case SpanEvent::kCreate:
-    case SpanEvent::kDestroy:
-    case SpanEvent::kTaken: break;
-  }
-  return LIBALLOC_EVENT_NONE;
-}
+struct EventRule {
+  uint8_t kind;  // in the ring; NONE: no event
+  bool settled;  // the table is to show the span as it is now
+};
+// In the order of SpanEvent.
+constexpr EventRule kEventRules[] = {
+    {LIBALLOC_EVENT_SPAN_ALLOC, true},  {LIBALLOC_EVENT_SPAN_CACHE, true},    {LIBALLOC_EVENT_SPAN_UNCACHE, true},
+    {LIBALLOC_EVENT_SPAN_SWEEP, true},  {LIBALLOC_EVENT_SPAN_FREE, true},     {LIBALLOC_EVENT_SPAN_SCAVENGE, true},
+    {LIBALLOC_EVENT_SPAN_SPLIT, false}, {LIBALLOC_EVENT_SPAN_MERGE, false},   {LIBALLOC_EVENT_SPAN_REUSE, false},
+    {LIBALLOC_EVENT_NONE, true},
+};
+static_assert(static_cast<size_t>(SpanEvent::kScavenge) == 5 && static_cast<size_t>(SpanEvent::kReuse) == 8 &&
+              static_cast<size_t>(SpanEvent::kFiled) == 9);
 
-void on_span(Span* s, SpanEvent event, uint64_t detail) {
-  Thread* thread = t_thread;
-  if (thread != nullptr && event == SpanEvent::kFree) thread->pages_freed = true;
-  if (!g_segment.active()) return;
-  if (event == SpanEvent::kCreate) {
-    s->telemetry_record = g_segment.add_span();
-    return;  // its first change writes it
-  }
-  if (event == SpanEvent::kDestroy) {
+LIBALLOC_NOINLINE void on_span_record(Span* s, SpanEvent event) {
+  if (event == SpanEvent::kTaken) {
+    auto* const r = static_cast<liballoc_abi_span*>(s->telemetry);
+    if (r != nullptr) store_relaxed(&r->allocated, s->alloc_count);
+  } else if (event == SpanEvent::kCreate) {
+    s->telemetry_record = g_segment.add_span();  // kFiled or kAlloc will write it
+    s->telemetry = g_segment.span_record(s->telemetry_record);
+  } else {
     g_segment.remove_span(s->telemetry_record);
     s->telemetry_record = 0;
-    return;
+    s->telemetry = nullptr;
   }
-  if (event == SpanEvent::kTaken) {
-    g_segment.set_span_allocated(s->telemetry_record, s->alloc_count);
-    return;
-  }
+}
+
+// The event alone says what the span is now, so that whoever replays the ring needs nothing else.
+LIBALLOC_INLINE void emit_span(uint32_t kind, const Span* s, SpanLook look, uint64_t detail, uint32_t tid, uint64_t now) {
+  const uint64_t what = (look.in_use ? s->size_class : 0u) | unsigned{look.flags} << 8 | unsigned{look.state} << 16;
+  g_segment.emit_active(kind, tid, now, s->base, s->pages, s->telemetry_record, what, detail);
+}
+
+LIBALLOC_INLINE void on_change(Span* s, SpanEvent event, uint64_t detail, uint32_t tid, uint64_t now) {
+  const EventRule rule = kEventRules[static_cast<size_t>(event)];
+  const SpanLook look = look_of(s);
+  if (rule.settled) write_record(s, look, now);
+  if (rule.kind == LIBALLOC_EVENT_NONE) return;
+  emit_span(rule.kind, s, look, detail, tid, now);
+}
+
+// The first change of a slow path, or one outside of any.
+LIBALLOC_NOINLINE void on_first_change(Span* s, SpanEvent event, uint64_t detail) {
+  Thread* const thread = t_thread;
   const uint64_t now = event_time(thread);
-  write_record(s, now);
-  if (event == SpanEvent::kFiled) return;
-  const uint8_t flags = s->scavenged ? LIBALLOC_SPAN_FLAG_SCAVENGED : 0;
-  g_segment.emit(event_kind(event), thread != nullptr ? thread->tid : 0, now, s->base, s->pages, s->telemetry_record,
-                 s->size_class | uint64_t{flags} << 8, detail);
+  on_change(s, event, detail, thread != nullptr ? thread->tid : 0, now);
+}
+
+// Nothing on the way through here is a call, so that no register is saved.
+void on_span(Span* s, SpanEvent event, uint64_t detail) {
+  Thread* const thread = t_thread;
+  if (event == SpanEvent::kFree && thread != nullptr) thread->pages_freed = true;
+  if (!g_segment.active()) return;
+  if (event > SpanEvent::kFiled) return on_span_record(s, event);
+  if (LIBALLOC_UNLIKELY(thread == nullptr || !thread->in_slow || thread->slow_ns == 0)) {
+    return on_first_change(s, event, detail);
+  }
+  on_change(s, event, detail, thread->tid, thread->slow_ns);
 }
 
 void on_grow(uintptr_t address, uint64_t bytes) {
-  if (!g_segment.active()) return;
-  g_segment.emit(LIBALLOC_EVENT_HEAP_GROW, t_thread != nullptr ? t_thread->tid : 0, monotonic_ns(), address, bytes);
+  Thread* const thread = t_thread;
+  g_segment.emit(LIBALLOC_EVENT_HEAP_GROW, thread != nullptr ? thread->tid : 0, event_time(thread), address, bytes);
 }
 
-// What publish_page_figures() looks at.
-void fill_page_figures(const PageHeapStats& pages, liballoc_abi_memstats* m) {
-  const SysMemStats& os = sys_mem_stats();
-  m->updated_ns = event_time(t_thread);
-  m->heap_sys = pages.heap_sys();
-  m->heap_inuse = pages.in_use;
-  m->heap_idle = pages.idle;
-  m->heap_released = pages.released;
-  m->mspan_inuse = pages.mspan_inuse;
-  m->mspan_sys = g_heap.sys().mspan.load();
-  m->os_prepared = os.prepared_bytes.load();
-  m->os_ready = os.ready_bytes.load();
-  m->peak_heap_inuse = pages.peak_in_use;
-  m->peak_heap_inuse_ns = pages.peak_in_use_ns;
-  m->spans_live = pages.spans_in_use;
-  m->spans_idle = pages.spans_idle;
+// The figures that an allocation or free of a span changes. With the page heap's lock held, as always when memstats are
+// written.
+void publish_page_figures(const PageHeapStats& pages) {
+  liballoc_abi_memstats* const m = g_segment.memstats();
+  if (m == nullptr) return;
+  const uint64_t now = event_time(t_thread);
+  SequenceWrite write(&m->sequence);
+  store_relaxed(&m->updated_ns, now);
+  store_relaxed(&m->heap_inuse, pages.in_use);
+  store_relaxed(&m->heap_idle, pages.idle);
+  store_relaxed(&m->mspan_inuse, pages.mspan_inuse);
+  store_relaxed(&m->peak_heap_inuse, pages.peak_in_use);
+  store_relaxed(&m->peak_heap_inuse_ns, pages.peak_in_use_ns);
+  store_relaxed(&m->spans_live, pages.spans_in_use);
+  store_relaxed(&m->spans_idle, pages.spans_idle);
 }
 
 // With the page heap's lock held: everything else is read from counters.
 void on_figures(const PageHeapStats& pages, bool only_pages) {
+  if (only_pages) return publish_page_figures(pages);
   if (!g_segment.active()) return;
-  if (only_pages) {
-    liballoc_abi_memstats m;
-    fill_page_figures(pages, &m);
-    g_segment.publish_page_figures(m);
-    return;
-  }
   const SysStats& sys = g_heap.sys();
   const SysMemStats& os = sys_mem_stats();
   const ThreadCounts threads = thread_counts();
   liballoc_abi_memstats m = {};
-  fill_page_figures(pages, &m);
+  m.updated_ns = event_time(t_thread);
+  m.heap_sys = pages.heap_sys();
+  m.heap_inuse = pages.in_use;
+  m.heap_idle = pages.idle;
+  m.heap_released = pages.released;
+  m.mspan_inuse = pages.mspan_inuse;
+  m.mspan_sys = sys.mspan.load();
+  m.os_prepared = os.prepared_bytes.load();
+  m.os_ready = os.ready_bytes.load();
+  m.peak_heap_inuse = pages.peak_in_use;
+  m.peak_heap_inuse_ns = pages.peak_in_use_ns;
+  m.spans_live = pages.spans_in_use;
+  m.spans_idle = pages.spans_idle;
   m.mcache_inuse = thread_cache_inuse_bytes();
   m.mcache_sys = sys.mcache.load();
   m.buck_hash_sys = g_segment.backed_bytes() + specials_sys_bytes();
@@ -168,16 +202,31 @@ void on_figures(const PageHeapStats& pages, bool only_pages) {
 
 }  // namespace
 
-void bridge_install() { g_heap_observer = {on_span, on_grow, on_figures}; }
+void bridge_install() { g_heap_observer = {on_span, on_grow, on_figures, current_event_time}; }
 
-void bridge_publish_all_spans() {
+void bridge_forget_all_spans() {
   g_heap.pages().for_each_span(
       [](Span* s, void*) {
         clear_specials(g_heap.map(), s);  // they name samples of another segment
-        s->telemetry_record = g_segment.add_span();
-        write_record(s, monotonic_ns());
+        s->telemetry_record = 0;
+        s->telemetry = nullptr;
       },
       nullptr);
+}
+
+void bridge_publish_all_spans(bool with_events) {
+  g_heap.pages().for_each_span(
+      [](Span* s, void* context) {
+        if (s->telemetry_record != 0) return;  // made since the segment is there
+        s->telemetry_record = g_segment.add_span();
+        s->telemetry = g_segment.span_record(s->telemetry_record);
+        const uint64_t now = monotonic_coarse_ns();
+        const SpanLook look = look_of(s);
+        write_record(s, look, now);
+        if (!*static_cast<bool*>(context) || !g_segment.active()) return;
+        emit_span(look.in_use ? LIBALLOC_EVENT_SPAN_ALLOC : LIBALLOC_EVENT_SPAN_FREE, s, look, 0, sys::current_tid(), now);
+      },
+      &with_events);
 }
 
 void bridge_publish_memstats() {

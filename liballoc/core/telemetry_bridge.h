@@ -7,8 +7,11 @@ namespace liballoc {
 
 // Connects the heap's observer. Once, at start.
 void bridge_install();
-// Gives every span that exists a record in a new segment.
-void bridge_publish_all_spans();
+// The records that spans have are of a segment that is no more. Before another is made.
+void bridge_forget_all_spans();
+// Gives every span that exists a record in a new segment, and tells of each in the ring if asked to: then the ring alone leads
+// to the table.
+void bridge_publish_all_spans(bool with_events);
 // Writes memstats as they are now. No lock of ours may be held.
 void bridge_publish_memstats();
 

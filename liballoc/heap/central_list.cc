@@ -44,6 +44,7 @@ bool CentralList::release_locked(Span* span) {
   unfile_locked(span);
   if (span->mark_count != 0) sweep_locked(span);
   file_locked(span, span->alloc_count < span->objects ? SpanPlace::kPartial : SpanPlace::kFull);
+  observe_span(span, SpanEvent::kFiled, 0);
   return false;
 }
 
@@ -131,6 +132,8 @@ void CentralList::uncache_span(Span* span) {
   {
     LockHolder hold(lock_);
     span->owner = nullptr;
+    unfile_locked(span);
+    file_locked(span, SpanPlace::kFull);
     observe_span(span, SpanEvent::kUncache, span->alloc_count);
     empty = release_locked(span);
   }

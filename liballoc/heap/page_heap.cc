@@ -12,6 +12,10 @@ namespace liballoc {
 
 constinit HeapObserver g_heap_observer = {nullptr, nullptr, nullptr};
 
+namespace {
+constexpr uint64_t kSpanRecordBytes = sizeof(Span) + sizeof(FreeTreeNode);
+}  // namespace
+
 Span* PageHeap::new_span_locked(uintptr_t base, size_t pages) {
   void* memory = spans_.allocate();
   if (memory == nullptr) return nullptr;
@@ -30,6 +34,7 @@ Span* PageHeap::new_span_locked(uintptr_t base, size_t pages) {
     spans_.free(s);
     return nullptr;
   }
+  stats_.mspan_inuse += kSpanRecordBytes;
   observe_span(s, SpanEvent::kCreate, 0);
   return s;
 }
@@ -42,6 +47,13 @@ void PageHeap::delete_span_locked(Span* span) {
   last->all_spans_index = span->all_spans_index;
   nodes_.free(span->node);
   spans_.free(span);
+  stats_.mspan_inuse -= kSpanRecordBytes;
+}
+
+void PageHeap::free_bits_locked(uint64_t* bits, uint32_t words) {
+  FixedAllocBase& from = bits_of(words);
+  from.free(bits);
+  stats_.mspan_inuse -= from.object_bytes();
 }
 
 bool PageHeap::all_spans_add_locked(Span* span) {
@@ -76,13 +88,13 @@ Span* PageHeap::split_locked(Span* span, size_t pages) {
   rest->in_dumps = span->in_dumps;
   rest->unused_since = span->unused_since;
   span->pages = pages;
-  observe_span(span, SpanEvent::kSplit, rest->pages);
   return rest;
 }
 
 // Puts a kManual span among the free ones, joined with free neighbours of the same kind.
 void PageHeap::insert_free_locked(Span* span) {
   set_in_dumps(span, true);
+  const size_t pages = span->pages;
   Span* before = map_.raw_span(span->base - 1);
   if (before != nullptr && before->state.load(std::memory_order_relaxed) == SpanState::kFree &&
       before->scavenged == span->scavenged) {
@@ -93,7 +105,6 @@ void PageHeap::insert_free_locked(Span* span) {
     if (before->in_dumps != span->in_dumps) span->in_dumps = InDumps::kUnknown;
     stats_.spans_idle--;
     delete_span_locked(before);
-    observe_span(span, SpanEvent::kMerge, span->pages);
   }
   Span* after = map_.raw_span(span->end());
   if (after != nullptr && after->state.load(std::memory_order_relaxed) == SpanState::kFree &&
@@ -104,12 +115,13 @@ void PageHeap::insert_free_locked(Span* span) {
     if (after->in_dumps != span->in_dumps) span->in_dumps = InDumps::kUnknown;
     stats_.spans_idle--;
     delete_span_locked(after);
-    observe_span(span, SpanEvent::kMerge, span->pages);
   }
   map_.set_boundary(span);
   tree_of(span).insert(span);
   span->state.store(SpanState::kFree, std::memory_order_relaxed);
   stats_.spans_idle++;
+  observe_span(span, SpanEvent::kFiled, 0);
+  if (span->pages != pages) observe_span(span, SpanEvent::kMerge, span->pages);
 }
 
 Span* PageHeap::best_fit_locked(size_t pages) {
@@ -127,6 +139,7 @@ bool PageHeap::carve_locked(Span* span, size_t head, size_t pages, Span** out) {
     if (rest == nullptr) return false;
     map_.set_boundary(rest);  // before the front looks at its neighbour
     insert_free_locked(span);
+    observe_span(span, SpanEvent::kSplit, rest->pages);
     span = rest;
   }
   if (span->pages > pages) {
@@ -134,6 +147,7 @@ bool PageHeap::carve_locked(Span* span, size_t head, size_t pages, Span** out) {
     if (rest != nullptr) {
       map_.set_boundary(span);
       insert_free_locked(rest);
+      observe_span(span, SpanEvent::kSplit, rest->pages);
     }  // else the caller gets more pages than it asked for
   }
   *out = span;
@@ -160,7 +174,7 @@ void PageHeap::count_in_use_locked(size_t bytes) {
   if (stats_.in_use > recent_peak_) recent_peak_ = stats_.in_use;
   if (stats_.in_use <= stats_.peak_in_use) return;
   stats_.peak_in_use = stats_.in_use;
-  stats_.peak_in_use_ns = monotonic_ns();
+  stats_.peak_in_use_ns = heap_now();
 }
 
 void PageHeap::drain_recent_locked(uint64_t older_than_ns) {
@@ -224,6 +238,7 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
     words = static_cast<uint32_t>(std::bit_ceil(div_round_up(kClasses[size_cls].objects, 64)));
     bits = static_cast<uint64_t*>(bits_of(words).allocate());
     if (bits == nullptr) return nullptr;
+    stats_.mspan_inuse += bits_of(words).object_bytes();
   }
   std::atomic<uint32_t>* tiny_words = nullptr;
   if (cache_cls == kTinyClass) {
@@ -246,8 +261,12 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
     }
   }
   if (s == nullptr) {
+<<<<<<< HEAD
     if (bits != nullptr) bits_of(words).free(bits);
     if (tiny_words != nullptr) tiny_words_.free(tiny_words);
+=======
+    if (bits != nullptr) free_bits_locked(bits, words);
+>>>>>>> 8c30165 (core, telemetry: a span change costs a third of what it did)
     return nullptr;
   }
   s->tiny_words = tiny_words;
@@ -288,14 +307,19 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
 
 void PageHeap::free(Span* s) {
   LIBALLOC_DCHECK(s->state.load(std::memory_order_relaxed) == SpanState::kInUse && s->specials == nullptr);
+<<<<<<< HEAD
   const uint64_t now = monotonic_ns();
   if (s->size_class != 0) map_.set_class(s, 0);
+=======
+  const uint64_t now = heap_now();
+  map_.set_class(s, 0);
+>>>>>>> 8c30165 (core, telemetry: a span change costs a third of what it did)
   // What is not kept whole goes among the free ones: better before the lock than inside.
   if (s->pages > RecentSpans::kMaxPages) set_in_dumps(s, true);
   LockHolder hold(lock_);
   map_.set_in_use(s, false);
   if (s->alloc_bits != nullptr) {
-    bits_of(s->bit_words).free(s->alloc_bits);
+    free_bits_locked(s->alloc_bits, s->bit_words);
     s->alloc_bits = s->mark_bits = nullptr;
   }
   if (s->tiny_words != nullptr) tiny_words_.free(s->tiny_words);
@@ -328,9 +352,12 @@ void PageHeap::keep_recent(size_t bytes) {
 }
 
 void PageHeap::publish_locked() {
+<<<<<<< HEAD
   stats_.mspan_inuse = spans_.inuse_bytes() + nodes_.inuse_bytes();
   stats_.mspan_inuse += tiny_words_.inuse_bytes();
   for (const FixedAllocBase& b : bits_) stats_.mspan_inuse += b.inuse_bytes();
+=======
+>>>>>>> 8c30165 (core, telemetry: a span change costs a third of what it did)
   if (g_heap_observer.figures == nullptr) return;
   // Each of these only grows, or is set on its own: their sum tells whether one changed.
   const uint64_t rare = stats_.grows + stats_.scavenged_total + sys_.mspan.load() + stats_.soft_limit +
@@ -384,6 +411,9 @@ void PageHeap::verify() {
   }
   LIBALLOC_CHECK(in_use == stats_.in_use && idle == stats_.idle && released == stats_.released);
   LIBALLOC_CHECK(recent == recent_.bytes());
+  uint64_t metadata = spans_.inuse_bytes() + nodes_.inuse_bytes();
+  for (const FixedAllocBase& b : bits_) metadata += b.inuse_bytes();
+  LIBALLOC_CHECK(metadata == stats_.mspan_inuse);
   LIBALLOC_CHECK(free_.size() + scavenged_.size() + recent_.size() == stats_.spans_idle);
   LIBALLOC_CHECK(((free_.pages() + scavenged_.pages()) << kPageShift) + recent == idle);
 }

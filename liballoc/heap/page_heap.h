@@ -7,6 +7,7 @@
 // Locks: lock_ (rank kPageHeap) guards everything but the arena map's tables, which readers use without it. Never calls up.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -103,6 +104,7 @@ class PageHeap {
   bool add_arenas_locked(uintptr_t base, size_t bytes);
   Span* new_span_locked(uintptr_t base, size_t pages);
   void delete_span_locked(Span* span);
+  void free_bits_locked(uint64_t* bits, uint32_t words);
   Span* split_locked(Span* span, size_t pages);  // the rest, not in a tree; null when metadata ran out
   void insert_free_locked(Span* span);           // coalesces
   bool carve_locked(Span* span, size_t head, size_t pages, Span** out);
@@ -137,9 +139,9 @@ class PageHeap {
   PageHeapStats stats_;
   uint64_t published_ = UINT64_MAX;  // what the rarely changing figures added up to when the observer last heard all
   uint64_t recent_peak_ = 0;      // decaying maximum of in_use, what retention is measured against
-  uint64_t last_scavenge_ns_ = 0;
   void (*before_growth_)(void* context) = nullptr;
   void* before_growth_context_ = nullptr;
+  std::atomic<uint64_t> last_scavenge_ns_{0};  // written under lock_
 };
 
 }  // namespace liballoc

@@ -79,6 +79,7 @@ bool PageHeap::grow_locked(size_t pages) {
           stats_.idle += rest_bytes;
           stats_.released += rest_bytes;
           insert_free_locked(s);
+          if (g_heap_observer.grew != nullptr) g_heap_observer.grew(rest, rest_bytes);
         }
       }
     }
@@ -92,7 +93,7 @@ bool PageHeap::grow_locked(size_t pages) {
   }
   current_at_ = at + bytes;
   s->scavenged = true;
-  s->unused_since = monotonic_ns();
+  s->unused_since = heap_now();
   stats_.idle += bytes;
   stats_.released += bytes;
   stats_.grows++;

@@ -8,7 +8,7 @@ namespace liballoc {
 
 bool PageHeap::try_shrink(Span* span, size_t pages) {
   LIBALLOC_DCHECK(pages != 0 && pages < span->pages && span->size_class == 0);
-  const uint64_t now = monotonic_ns();
+  const uint64_t now = heap_now();
   LockHolder hold(lock_);
   Span* tail = split_locked(span, pages);
   if (tail == nullptr) return false;
@@ -17,6 +17,8 @@ bool PageHeap::try_shrink(Span* span, size_t pages) {
   tail->unused_since = now;
   stats_.in_use -= tail->bytes();
   stats_.idle += tail->bytes();
+  observe_span(span, SpanEvent::kFiled, 0);
+  observe_span(span, SpanEvent::kSplit, tail->pages);
   observe_span(tail, SpanEvent::kFree, 0);
   insert_free_locked(tail);
   publish_locked();
@@ -43,6 +45,11 @@ bool PageHeap::try_grow(Span* span, size_t pages) {
     next->state.store(SpanState::kManual, std::memory_order_relaxed);
     const size_t missing = pages - span->pages;
     Span* rest = next->pages > missing ? split_locked(next, missing) : nullptr;
+    if (rest != nullptr) {
+      map_.set_boundary(next);
+      insert_free_locked(rest);
+      observe_span(next, SpanEvent::kSplit, rest->pages);
+    }
     // Without metadata for a rest the span gets all of it.
     if (next->scavenged) {
       sys_used(reinterpret_cast<void*>(next->base), next->bytes());
@@ -57,8 +64,8 @@ bool PageHeap::try_grow(Span* span, size_t pages) {
     span->pages += next->pages;
     delete_span_locked(next);
     map_.set_spans(span, from);
+    observe_span(span, SpanEvent::kFiled, 0);
     observe_span(span, SpanEvent::kMerge, span->pages);
-    if (rest != nullptr) insert_free_locked(rest);
   }
   if (span->noscan) {
     span->in_dumps = InDumps::kUnknown;  // what was taken is in dumps still

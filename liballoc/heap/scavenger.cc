@@ -50,9 +50,11 @@ size_t PageHeap::scavenge(size_t bytes, uint64_t older_than_ns) {
 }
 
 bool PageHeap::scavenge_tick(uint64_t now_ns) {
+  // Relaxed: who reads an older time than is there takes the lock and looks again.
+  if (now_ns < last_scavenge_ns_.load(std::memory_order_relaxed) + kScavengeIntervalNs) return false;
   LockHolder hold(lock_);
-  if (now_ns - last_scavenge_ns_ < kScavengeIntervalNs) return false;
-  last_scavenge_ns_ = now_ns;
+  if (now_ns < last_scavenge_ns_.load(std::memory_order_relaxed) + kScavengeIntervalNs) return false;
+  last_scavenge_ns_.store(now_ns, std::memory_order_relaxed);
   // Keep a tenth over the recent peak; the peak forgets a 64th of its distance per interval.
   if (recent_peak_ > stats_.in_use) recent_peak_ -= (recent_peak_ - stats_.in_use) / 64;
   const uint64_t backed = stats_.heap_sys() - stats_.released;

@@ -52,7 +52,7 @@ struct Span {
   uint32_t alloc_count = 0;
   uint32_t mark_count = 0;
   uint32_t bit_words = 0;
-  uint32_t telemetry_record = 0;  // in the segment's span table, 0 = none
+  uint32_t telemetry_record = 0;  // number of its record in the segment's span table + 1, 0 = none
   std::atomic<SpanState> state{SpanState::kDead};  // release on InUse: pairs with find_span()'s acquire, the fields above are set
   SpanPlace place = SpanPlace::kNowhere;
   uint8_t size_class = 0;
@@ -67,6 +67,7 @@ struct Span {
   FreeTreeNode* node = nullptr;     // its own for life; in a tree while Free
   std::atomic<uint32_t>* tiny_words = nullptr;  // spans of kTinyClass: a word per slot (tiny_block.h)
   Special* specials = nullptr;      // sorted by slot; guarded by the lock in specials.cc
+  void* telemetry = nullptr;        // that record; of a segment that is gone after a fork
   uint32_t all_spans_index = 0;
 
   size_t bytes() const { return pages << kPageShift; }

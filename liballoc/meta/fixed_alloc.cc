@@ -21,7 +21,7 @@ void* FixedAllocBase::allocate() {
     chunk_at_ += bytes_;
     if (first_ != nullptr) first_(p);
   }
-  inuse_.add(bytes_);
+  inuse_.set(inuse_.load() + bytes_);
   return p;
 }
 
@@ -30,7 +30,7 @@ void FixedAllocBase::free(void* p) {
   auto* link = static_cast<Link*>(p);
   link->next = free_;
   free_ = link;
-  inuse_.sub(bytes_);
+  inuse_.set(inuse_.load() - bytes_);
 }
 
 }  // namespace liballoc

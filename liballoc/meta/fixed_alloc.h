@@ -40,7 +40,7 @@ class FixedAllocBase {
   Link* free_ = nullptr;
   uintptr_t chunk_at_ = 0;
   uintptr_t chunk_end_ = 0;
-  RelaxedCounter inuse_;  // read without the owner's lock by the statistics
+  RelaxedCounter inuse_;  // written under the owner's lock, read without it by the statistics
 };
 
 template <typename T>

@@ -77,6 +77,7 @@ uint64_t os_address_space_limit() {
 }
 
 uint64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
+uint64_t monotonic_coarse_ns() { return clock_ns(CLOCK_MONOTONIC_COARSE); }
 uint64_t realtime_ns() { return clock_ns(CLOCK_REALTIME); }
 
 }  // namespace liballoc

@@ -31,6 +31,8 @@ bool os_wipe_on_fork(void* at, size_t bytes);
 uint64_t os_address_space_limit();
 
 uint64_t monotonic_ns();
+// The same clock as of the kernel's last tick: 1 to 10 ms behind, and a fraction of the price.
+uint64_t monotonic_coarse_ns();
 uint64_t realtime_ns();
 
 }  // namespace liballoc

@@ -3,8 +3,11 @@
 // reader and never grows.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
+#include "liballoc/base/atomic.h"
+#include "liballoc/base/compiler.h"
 #include "liballoc/telemetry/segment_space.h"
 #include "liballoc/telemetry_abi.h"
 
@@ -17,8 +20,26 @@ class Ring {
 
   bool open(SegmentSpace* space);
   void close() { *this = Ring(); }
-  // record.sequence is ignored.
-  void write(const liballoc_abi_record& record);
+  // Only after a successful open().
+  LIBALLOC_INLINE void write(uint32_t kind, uint32_t tid, uint64_t time_ns, uint64_t a, uint64_t b,
+                             uint64_t c, uint64_t d, uint64_t e) {
+    const uint64_t number = head_;
+    liballoc_abi_record* const slot = &records_[number % kCapacity];
+    store_relaxed<uint64_t>(&slot->sequence, 0);
+    // 0 is visible before the fields that follow.
+    std::atomic_thread_fence(std::memory_order_release);
+    store_relaxed(&slot->time_ns, time_ns);
+    store_relaxed(&slot->kind, kind);
+    store_relaxed(&slot->tid, tid);
+    store_relaxed(&slot->a, a);
+    store_relaxed(&slot->b, b);
+    store_relaxed(&slot->c, c);
+    store_relaxed(&slot->d, d);
+    store_relaxed(&slot->e, e);
+    head_ = number + 1;
+    store_release(&slot->sequence, number + 1);  // pairs with the reader's first fetch of the record
+    store_release(&entry_->count, number + 1);   // pairs with the reader's fetch of the head
+  }
   uint64_t head() const { return head_; }
 
  private:

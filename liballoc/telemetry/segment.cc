@@ -174,14 +174,14 @@ uint32_t Segment::stored_stack(uint32_t stack, uint64_t* pcs, uint32_t max) cons
 void Segment::emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uint64_t b, uint64_t c,
                    uint64_t d, uint64_t e) {
   if (!active()) return;
-  const liballoc_abi_record record = {0, now_ns, kind, tid, a, b, c, d, e};
   LockHolder hold(ring_lock_);
-  ring_.write(record);
+  ring_.write(kind, tid, now_ns, a, b, c, d, e);
 }
 
 void Segment::publish_memstats(const liballoc_abi_memstats& values) {
   if (!active()) return;
   liballoc_abi_memstats copy = values;
+  // The sample counts are not this writer's: they keep changing under the telemetry lock.
   LockHolder hold(telemetry_lock_);
   copy.segment_bytes = space_.backed_bytes();
   copy.buck_hash_sys += private_bytes_locked();
@@ -193,26 +193,6 @@ void Segment::publish_memstats(const liballoc_abi_memstats& values) {
       [](const liballoc_abi_thread* block, void* sum) { *static_cast<uint64_t*>(sum) += load_relaxed(&block->tiny_mallocs); },
       &copy.tiny_allocs);
   store_sequenced(memstats_, copy);
-}
-
-void Segment::publish_page_figures(const liballoc_abi_memstats& values) {
-  if (!active()) return;
-  LockHolder hold(telemetry_lock_);
-  SequenceWrite write(&memstats_->sequence);
-  const auto set = [&](uint64_t liballoc_abi_memstats::*field) { store_relaxed(&(memstats_->*field), values.*field); };
-  set(&liballoc_abi_memstats::updated_ns);
-  set(&liballoc_abi_memstats::heap_sys);
-  set(&liballoc_abi_memstats::heap_inuse);
-  set(&liballoc_abi_memstats::heap_idle);
-  set(&liballoc_abi_memstats::heap_released);
-  set(&liballoc_abi_memstats::mspan_inuse);
-  set(&liballoc_abi_memstats::mspan_sys);
-  set(&liballoc_abi_memstats::os_prepared);
-  set(&liballoc_abi_memstats::os_ready);
-  set(&liballoc_abi_memstats::peak_heap_inuse);
-  set(&liballoc_abi_memstats::peak_heap_inuse_ns);
-  set(&liballoc_abi_memstats::spans_live);
-  set(&liballoc_abi_memstats::spans_idle);
 }
 
 void Segment::record_fault(const liballoc_abi_fault& fault) {

@@ -73,6 +73,11 @@ class Segment {
   // taken.
   void write_span(uint32_t record, const liballoc_abi_span& value);
   void set_span_allocated(uint32_t record, uint32_t allocated);
+  // Where the record lies, for who writes it field by field: between SequenceWrite's begin and end,
+  // or `allocated` alone. Null when there is none.
+  liballoc_abi_span* span_record(uint32_t record) const {
+    return active() && record != 0 ? spans_.record<liballoc_abi_span>(record - 1) : nullptr;
+  }
   void remove_span(uint32_t record);
 
   // ---- profile: numbers are record numbers + 1; 0 = could not be stored -------------------------
@@ -96,10 +101,21 @@ class Segment {
   // ---- events, figures, faults ------------------------------------------------------------------
   void emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a = 0, uint64_t b = 0,
             uint64_t c = 0, uint64_t d = 0, uint64_t e = 0);
-  // sequence, segment_bytes and the sample counts are filled in here; private_bytes() is added to buck_hash_sys.
+  // The same for who knows that the segment is active. Calls nothing in the ordinary case, so that
+  // its caller saves no registers.
+  LIBALLOC_INLINE void emit_active(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a,
+                                   uint64_t b, uint64_t c, uint64_t d, uint64_t e) {
+    if (LIBALLOC_UNLIKELY(!ring_lock_.try_lock())) return emit(kind, tid, now_ns, a, b, c, d, e);
+    ring_.write(kind, tid, now_ns, a, b, c, d, e);
+    ring_lock_.unlock();
+  }
+  // Callers of these two hold one lock of theirs, always the same: it keeps the writers of the record
+  // apart. sequence, segment_bytes and the sample counts are filled in here; private_bytes() is added
+  // to buck_hash_sys.
   void publish_memstats(const liballoc_abi_memstats& values);
-  // The figures that every page-heap allocation and free changes, and nothing else; `values` as above, the rest is not looked at.
-  void publish_page_figures(const liballoc_abi_memstats& values);
+  // The record itself, for who changes some of its fields: between SequenceWrite's begin and end.
+  // Null when there is no segment.
+  liballoc_abi_memstats* memstats() const { return active() ? memstats_ : nullptr; }
   // Takes no lock: a fault may be found with any lock held. A code of 0 is stored as 1, since 0
   // means unused.
   void record_fault(const liballoc_abi_fault& fault);

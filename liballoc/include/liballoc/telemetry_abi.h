@@ -279,12 +279,12 @@ enum liballoc_abi_event {
   LIBALLOC_EVENT_NONE = 0,
   LIBALLOC_EVENT_SAMPLE = 1,        /* a address, b requested, c allocated, d stack | bucket << 32, e period */
   LIBALLOC_EVENT_SAMPLE_FREE = 2,   /* a address, b requested, c allocated, d stack | bucket << 32, e age ns */
-  LIBALLOC_EVENT_SPAN_ALLOC = 3,    /* span events: a base, b pages, c span record number, d size class | flags << 8, e detail */
+  LIBALLOC_EVENT_SPAN_ALLOC = 3,    /* span events: a base, b pages, c span record number, d size class | flags << 8 | state << 16, e detail */
   LIBALLOC_EVENT_SPAN_CACHE = 4,    /*   e allocated slots */
   LIBALLOC_EVENT_SPAN_UNCACHE = 5,  /*   e allocated slots */
   LIBALLOC_EVENT_SPAN_SWEEP = 6,    /*   e slots found free */
   LIBALLOC_EVENT_SPAN_FREE = 7,     /*   back to the page heap */
-  LIBALLOC_EVENT_SPAN_SPLIT = 8,    /*   e pages of the rest */
+  LIBALLOC_EVENT_SPAN_SPLIT = 8,    /*   e pages of the idle span that follows */
   LIBALLOC_EVENT_SPAN_MERGE = 9,    /*   e pages of the result */
   LIBALLOC_EVENT_SPAN_SCAVENGE = 10,/*   e bytes released */
   LIBALLOC_EVENT_SPAN_REUSE = 11,   /*   released pages used again */
