@@ -56,6 +56,11 @@ void PageHeap::free_bits_locked(uint64_t* bits, uint32_t words) {
   stats_.mspan_inuse -= from.object_bytes();
 }
 
+void PageHeap::free_tiny_words_locked(std::atomic<uint32_t>* words) {
+  tiny_words_.free(words);
+  stats_.mspan_inuse -= tiny_words_.object_bytes();
+}
+
 bool PageHeap::all_spans_add_locked(Span* span) {
   if (all_spans_size_ == all_spans_capacity_) {
     // Grows by half; the old table is given back.
@@ -244,9 +249,10 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
   if (cache_cls == kTinyClass) {
     tiny_words = static_cast<std::atomic<uint32_t>*>(tiny_words_.allocate());  // zero: every block is free
     if (tiny_words == nullptr) {
-      bits_of(words).free(bits);
+      free_bits_locked(bits, words);
       return nullptr;
     }
+    stats_.mspan_inuse += tiny_words_.object_bytes();
   }
   bool whole = false;
   Span* s = find_locked(pages, align_pages, may_grow, &whole, wants_growth);
@@ -261,12 +267,8 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
     }
   }
   if (s == nullptr) {
-<<<<<<< HEAD
-    if (bits != nullptr) bits_of(words).free(bits);
-    if (tiny_words != nullptr) tiny_words_.free(tiny_words);
-=======
     if (bits != nullptr) free_bits_locked(bits, words);
->>>>>>> 8c30165 (core, telemetry: a span change costs a third of what it did)
+    if (tiny_words != nullptr) free_tiny_words_locked(tiny_words);
     return nullptr;
   }
   s->tiny_words = tiny_words;
@@ -307,13 +309,8 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
 
 void PageHeap::free(Span* s) {
   LIBALLOC_DCHECK(s->state.load(std::memory_order_relaxed) == SpanState::kInUse && s->specials == nullptr);
-<<<<<<< HEAD
-  const uint64_t now = monotonic_ns();
-  if (s->size_class != 0) map_.set_class(s, 0);
-=======
   const uint64_t now = heap_now();
-  map_.set_class(s, 0);
->>>>>>> 8c30165 (core, telemetry: a span change costs a third of what it did)
+  if (s->size_class != 0) map_.set_class(s, 0);
   // What is not kept whole goes among the free ones: better before the lock than inside.
   if (s->pages > RecentSpans::kMaxPages) set_in_dumps(s, true);
   LockHolder hold(lock_);
@@ -322,7 +319,7 @@ void PageHeap::free(Span* s) {
     free_bits_locked(s->alloc_bits, s->bit_words);
     s->alloc_bits = s->mark_bits = nullptr;
   }
-  if (s->tiny_words != nullptr) tiny_words_.free(s->tiny_words);
+  if (s->tiny_words != nullptr) free_tiny_words_locked(s->tiny_words);
   s->tiny_words = nullptr;
   s->state.store(SpanState::kManual, std::memory_order_relaxed);
   s->place = SpanPlace::kNowhere;
@@ -349,73 +346,6 @@ void PageHeap::keep_recent(size_t bytes) {
   LockHolder hold(lock_);
   recent_.set_limit(bytes);
   if (bytes == 0) drain_recent_locked(UINT64_MAX);
-}
-
-void PageHeap::publish_locked() {
-<<<<<<< HEAD
-  stats_.mspan_inuse = spans_.inuse_bytes() + nodes_.inuse_bytes();
-  stats_.mspan_inuse += tiny_words_.inuse_bytes();
-  for (const FixedAllocBase& b : bits_) stats_.mspan_inuse += b.inuse_bytes();
-=======
->>>>>>> 8c30165 (core, telemetry: a span change costs a third of what it did)
-  if (g_heap_observer.figures == nullptr) return;
-  // Each of these only grows, or is set on its own: their sum tells whether one changed.
-  const uint64_t rare = stats_.grows + stats_.scavenged_total + sys_.mspan.load() + stats_.soft_limit +
-                        sys_mem_stats().calls[kSysUsed].load();
-  g_heap_observer.figures(stats_, rare == published_);
-  published_ = rare;
-}
-
-void PageHeap::publish() {
-  LockHolder hold(lock_);
-  published_ = UINT64_MAX;  // all of them
-  publish_locked();
-}
-
-PageHeapStats PageHeap::stats() {
-  LockHolder hold(lock_);
-  return stats_;
-}
-
-void PageHeap::for_each_span(void (*visit)(Span*, void*), void* context) {
-  LockHolder hold(lock_);
-  for (size_t i = 0; i < all_spans_size_; i++) visit(all_spans_[i], context);
-}
-
-void PageHeap::verify() {
-  LockHolder hold(lock_);
-  free_.verify();
-  scavenged_.verify();
-  uint64_t in_use = 0, idle = 0, released = 0, recent = 0;
-  for (size_t i = 0; i < all_spans_size_; i++) {
-    Span* s = all_spans_[i];
-    LIBALLOC_CHECK(s->all_spans_index == i);
-    LIBALLOC_CHECK(map_.raw_span(s->base) == s && map_.raw_span(s->end() - 1) == s);
-    const SpanState state = s->state.load(std::memory_order_relaxed);
-    if (state == SpanState::kInUse) {
-      in_use += s->bytes();
-      for (uintptr_t at = s->base; at < s->end(); at += kPageBytes) LIBALLOC_CHECK(map_.find_in_use(at) == s);
-      continue;
-    }
-    if (state != SpanState::kFree && !s->recent) continue;  // kManual: on its way between the two
-    idle += s->bytes();
-    if (s->recent) {
-      recent += s->bytes();
-      continue;
-    }
-    if (s->scavenged) released += s->bytes();
-    Span* after = map_.raw_span(s->end());
-    LIBALLOC_CHECK(after == nullptr || after->state.load(std::memory_order_relaxed) != SpanState::kFree ||
-                   after->scavenged != s->scavenged);
-    LIBALLOC_CHECK(after == nullptr || after->base == s->end());
-  }
-  LIBALLOC_CHECK(in_use == stats_.in_use && idle == stats_.idle && released == stats_.released);
-  LIBALLOC_CHECK(recent == recent_.bytes());
-  uint64_t metadata = spans_.inuse_bytes() + nodes_.inuse_bytes();
-  for (const FixedAllocBase& b : bits_) metadata += b.inuse_bytes();
-  LIBALLOC_CHECK(metadata == stats_.mspan_inuse);
-  LIBALLOC_CHECK(free_.size() + scavenged_.size() + recent_.size() == stats_.spans_idle);
-  LIBALLOC_CHECK(((free_.pages() + scavenged_.pages()) << kPageShift) + recent == idle);
 }
 
 }  // namespace liballoc

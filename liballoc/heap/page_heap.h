@@ -105,6 +105,7 @@ class PageHeap {
   Span* new_span_locked(uintptr_t base, size_t pages);
   void delete_span_locked(Span* span);
   void free_bits_locked(uint64_t* bits, uint32_t words);
+  void free_tiny_words_locked(std::atomic<uint32_t>* words);
   Span* split_locked(Span* span, size_t pages);  // the rest, not in a tree; null when metadata ran out
   void insert_free_locked(Span* span);           // coalesces
   bool carve_locked(Span* span, size_t head, size_t pages, Span** out);

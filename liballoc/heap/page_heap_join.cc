@@ -29,6 +29,7 @@ bool PageHeap::back_and_join_locked(Span* span, size_t pages, bool at_its_end) {
     Span* stays = at_its_end ? span : rest;
     map_.set_boundary(part);
     insert_free_locked(stays);
+    observe_span(span, SpanEvent::kSplit, rest->pages);
   }
   sys_used(reinterpret_cast<void*>(part->base), part->bytes());
   stats_.released -= part->bytes();

@@ -1,0 +1,71 @@
+// page_heap_figures.cc - what the page heap says of itself: see page_heap.h. Never changes a span.
+#include "liballoc/base/check.h"
+#include "liballoc/heap/heap_observer.h"
+#include "liballoc/heap/page_heap.h"
+#include "liballoc/os/sys_mem.h"
+
+namespace liballoc {
+
+void PageHeap::publish_locked() {
+  if (g_heap_observer.figures == nullptr) return;
+  // Each of these only grows, or is set on its own: their sum tells whether one changed.
+  const uint64_t rare = stats_.grows + stats_.scavenged_total + sys_.mspan.load() + stats_.soft_limit +
+                        sys_mem_stats().calls[kSysUsed].load();
+  g_heap_observer.figures(stats_, rare == published_);
+  published_ = rare;
+}
+
+void PageHeap::publish() {
+  LockHolder hold(lock_);
+  published_ = UINT64_MAX;  // all of them
+  publish_locked();
+}
+
+PageHeapStats PageHeap::stats() {
+  LockHolder hold(lock_);
+  return stats_;
+}
+
+void PageHeap::for_each_span(void (*visit)(Span*, void*), void* context) {
+  LockHolder hold(lock_);
+  for (size_t i = 0; i < all_spans_size_; i++) visit(all_spans_[i], context);
+}
+
+void PageHeap::verify() {
+  LockHolder hold(lock_);
+  free_.verify();
+  scavenged_.verify();
+  uint64_t in_use = 0, idle = 0, released = 0, recent = 0;
+  for (size_t i = 0; i < all_spans_size_; i++) {
+    Span* s = all_spans_[i];
+    LIBALLOC_CHECK(s->all_spans_index == i);
+    LIBALLOC_CHECK(map_.raw_span(s->base) == s && map_.raw_span(s->end() - 1) == s);
+    const SpanState state = s->state.load(std::memory_order_relaxed);
+    if (state == SpanState::kInUse) {
+      in_use += s->bytes();
+      for (uintptr_t at = s->base; at < s->end(); at += kPageBytes) LIBALLOC_CHECK(map_.find_in_use(at) == s);
+      continue;
+    }
+    if (state != SpanState::kFree && !s->recent) continue;  // kManual: on its way between the two
+    idle += s->bytes();
+    if (s->recent) {
+      recent += s->bytes();
+      continue;
+    }
+    if (s->scavenged) released += s->bytes();
+    Span* after = map_.raw_span(s->end());
+    LIBALLOC_CHECK(after == nullptr || after->state.load(std::memory_order_relaxed) != SpanState::kFree ||
+                   after->scavenged != s->scavenged);
+    LIBALLOC_CHECK(after == nullptr || after->base == s->end());
+  }
+  LIBALLOC_CHECK(in_use == stats_.in_use && idle == stats_.idle && released == stats_.released);
+  LIBALLOC_CHECK(recent == recent_.bytes());
+  uint64_t metadata = spans_.inuse_bytes() + nodes_.inuse_bytes();
+  for (const FixedAllocBase& b : bits_) metadata += b.inuse_bytes();
+  metadata += tiny_words_.inuse_bytes();
+  LIBALLOC_CHECK(metadata == stats_.mspan_inuse);
+  LIBALLOC_CHECK(free_.size() + scavenged_.size() + recent_.size() == stats_.spans_idle);
+  LIBALLOC_CHECK(((free_.pages() + scavenged_.pages()) << kPageShift) + recent == idle);
+}
+
+}  // namespace liballoc
