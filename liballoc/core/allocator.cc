@@ -9,6 +9,7 @@
 #include "liballoc/core/report.h"
 #include "liballoc/core/sampling.h"
 #include "liballoc/core/sbrk_mode.h"
+#include "liballoc/core/scavenge_thread.h"
 #include "liballoc/core/slow_path.h"
 #include "liballoc/core/tiny_objects.h"
 #include "liballoc/heap/specials.h"
@@ -131,7 +132,7 @@ void release_small(Thread& thread, Span* span, void* p) {
   count_free(counter_of(thread, cls));
 }
 
-void* allocate_slow(const AllocationRequest& request) {
+static void* allocate_in_slow_path(const AllocationRequest& request) {
   SlowPath slow;
   Thread* thread = slow.thread();
   if (LIBALLOC_UNLIKELY(thread == nullptr)) {
@@ -152,6 +153,12 @@ void* allocate_slow(const AllocationRequest& request) {
     return nullptr;
   }
   if (request.zero && cls != 0) memset(p, 0, request.bytes);  // large ones are zero already
+  return p;
+}
+
+void* allocate_slow(const AllocationRequest& request) {
+  void* p = allocate_in_slow_path(request);
+  if (LIBALLOC_UNLIKELY(g_scavenge_thread_due.load(std::memory_order_relaxed))) scavenge_thread_start();
   return p;
 }
 

@@ -83,6 +83,8 @@ void parse_config(const char* const* environment, Config* config, Complain compl
       if (!parse_bool(value, &config->keep_segment)) complain_about(complain, name, value, kBool);
     } else if (is("VERBOSE")) {
       if (!parse_bool(value, &config->verbose)) complain_about(complain, name, value, kBool);
+    } else if (is("SCAVENGE_THREAD")) {
+      if (!parse_bool(value, &config->scavenge_thread)) complain_about(complain, name, value, kBool);
     } else if (is("SBRK")) {
       if (!parse_bool(value, &config->sbrk)) complain_about(complain, name, value, kBool);
     } else if (is("CHECK")) {
@@ -100,7 +102,7 @@ void parse_config(const char* const* environment, Config* config, Complain compl
     } else if (!is("AGENT")) {  // LIBALLOC_AGENT is allocctl's
       complain_about(complain, name, value,
                      "unknown variable, known are LIBALLOC_TELEMETRY, SHM_DIR, SAMPLE_RATE, SERVICE, SOFT_LIMIT, "
-                     "KEEP_SEGMENT, VERBOSE, SBRK, CHECK");
+                     "KEEP_SEGMENT, VERBOSE, SBRK, SCAVENGE_THREAD, CHECK");
     }
   }
 }

@@ -12,6 +12,7 @@ struct Config {
   bool telemetry = true;
   bool keep_segment = false;
   bool verbose = false;
+  bool scavenge_thread = false;  // idle memory is returned by a thread of our own
   bool sbrk = false;  // debug: nothing is used again
   bool check = false;  // every malloc and free takes its slow path, where everything is checked at once
   uint64_t sample_rate = kDefaultSampleRate;  // mean bytes between samples; 0 = off, 1 = every allocation

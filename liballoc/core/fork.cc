@@ -15,6 +15,7 @@
 #include "liballoc/core/freed_samples.h"
 #include "liballoc/core/runtime.h"
 #include "liballoc/core/sampling.h"
+#include "liballoc/core/scavenge_thread.h"
 #include "liballoc/core/thread.h"
 #include "liballoc/heap/specials.h"
 #include "liballoc/meta/persistent_alloc.h"
@@ -105,6 +106,7 @@ void fork_become_child() {
   forget_freed_samples();
   thread_forget_others(g_inherited);
   runtime_want_segment();
+  scavenge_thread_after_fork();
 }
 
 uint32_t fork_parent_pid() { return g_parent_pid; }

@@ -10,6 +10,7 @@
 #include "liballoc/core/report.h"
 #include "liballoc/core/sampling.h"
 #include "liballoc/core/sbrk_mode.h"
+#include "liballoc/core/scavenge_thread.h"
 #include "liballoc/core/telemetry_bridge.h"
 #include "liballoc/core/thread.h"
 #include "liballoc/os/os.h"
@@ -134,6 +135,7 @@ void runtime_start_telemetry(const char* const* environment) {
 }
 
 void runtime_exit() {
+  scavenge_thread_stop();
   if (!g_segment.active() || g_segment_pid.load(std::memory_order_relaxed) != sys::current_pid()) return;
   bridge_publish_memstats();
   g_segment.retire(LIBALLOC_EXIT_CLEAN, g_config.keep_segment);

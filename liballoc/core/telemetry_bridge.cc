@@ -5,6 +5,7 @@
 #include "liballoc/core/runtime.h"
 #include "liballoc/core/sampling.h"
 #include "liballoc/core/sbrk_mode.h"
+#include "liballoc/core/scavenge_thread.h"
 #include "liballoc/heap/heap_observer.h"
 #include "liballoc/heap/specials.h"
 #include "liballoc/meta/persistent_alloc.h"
@@ -137,6 +138,9 @@ void on_span(Span* s, SpanEvent event, uint64_t detail) {
 }
 
 void on_grow(uintptr_t address, uint64_t bytes) {
+  static constinit RelaxedCounter total;  // the heap never shrinks
+  total.add(bytes);
+  scavenge_thread_heap_grew(total.load());
   Thread* const thread = t_thread;
   g_segment.emit(LIBALLOC_EVENT_HEAP_GROW, thread != nullptr ? thread->tid : 0, event_time(thread), address, bytes);
 }

@@ -167,6 +167,7 @@ void thread_stop_hits() {
   t_cache = &g_empty_cache;
 }
 
+void thread_serve_singly() { t_exited = true; }
 bool thread_exited() { return t_exited; }
 
 void thread_join_segment(Thread* t) {

@@ -38,6 +38,8 @@ void thread_detach();
 void thread_give_all_back();
 // From now on every malloc and free takes its slow path, in this thread and in those that come. While there is one thread.
 void thread_stop_hits();
+// The calling thread gets no record for longer than a call.
+void thread_serve_singly();
 // Whether the calling thread's exit handler has run: a record made since is for one call.
 bool thread_exited();
 

@@ -273,10 +273,8 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
   }
   s->tiny_words = tiny_words;
   if (s->scavenged) {
-    sys_used(reinterpret_cast<void*>(s->base), s->bytes());
-    stats_.released -= s->bytes();
-    s->scavenged = false;
-    observe_span(s, SpanEvent::kReuse, s->bytes());
+    earn_locked(monotonic_ns());  // for what was backed until now
+    back_locked(s);
   }
   if (!whole) {
     if (touch_fresh_locked(s)) s->need_zero = false;
@@ -331,8 +329,11 @@ void PageHeap::free(Span* s) {
   stats_.idle += s->bytes();
   stats_.spans_in_use--;
   observe_span(s, SpanEvent::kFree, 0);
+  const size_t freed = s->bytes();
   if (recent_.keep(s)) stats_.spans_idle++;
   else insert_free_locked(s);
+  earn_locked(now);
+  spend_locked(freed);
   publish_locked();
 }
 

@@ -115,7 +115,13 @@ class PageHeap {
   static void set_in_dumps(Span* span, bool wanted);
   FreeTree& tree_of(const Span* span) { return span->scavenged ? scavenged_ : free_; }
   FixedAllocBase& bits_of(uint32_t words) { return bits_[words <= 1 ? 0 : log2_floor(words)]; }
-  size_t scavenge_locked(size_t bytes, uint64_t older_than_ns);
+  // The largest first; those kept whole for a moment stay unless they are older than `recent_older_than_ns`. `cut`: no more than
+  // `bytes`, of the last span a part.
+  size_t scavenge_locked(size_t bytes, uint64_t older_than_ns, uint64_t recent_older_than_ns, bool cut);
+  Span* cut_for_release_locked(Span* span, size_t pages);
+  void back_locked(Span* span);  // released pages come into use
+  void earn_locked(uint64_t now_ns);
+  void spend_locked(size_t freed);
   void drain_recent_locked(uint64_t older_than_ns);
   // How allocate() goes about it when the trees have no fit: grow, or come back with *wants_growth set.
   Span* allocate_from(size_t pages, unsigned cache_cls, size_t align_pages, bool may_grow, bool* wants_growth);
@@ -140,6 +146,7 @@ class PageHeap {
   PageHeapStats stats_;
   uint64_t published_ = UINT64_MAX;  // what the rarely changing figures added up to when the observer last heard all
   uint64_t recent_peak_ = 0;      // decaying maximum of in_use, what retention is measured against
+  uint64_t earned_ = 0, earned_ns_ = 0;  // bytes that frees may return at once (earned_release.cc), as of when
   void (*before_growth_)(void* context) = nullptr;
   void* before_growth_context_ = nullptr;
   std::atomic<uint64_t> last_scavenge_ns_{0};  // written under lock_

@@ -46,7 +46,7 @@ bool PageHeap::grow_locked(size_t pages) {
     const uint64_t after = backed + (pages << kPageShift);
     if (after > stats_.soft_limit) {
       stats_.soft_limit_hits++;
-      scavenge_locked(after - stats_.soft_limit, UINT64_MAX);
+      scavenge_locked(after - stats_.soft_limit, UINT64_MAX, UINT64_MAX, false);
     }
   }
   const size_t bytes = ask << kPageShift;

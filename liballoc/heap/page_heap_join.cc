@@ -2,7 +2,7 @@
 // them, before the heap grows. Part of PageHeap. The two kinds are kept apart otherwise, so that what is released stays so.
 #include "liballoc/heap/heap_observer.h"
 #include "liballoc/heap/page_heap.h"
-#include "liballoc/os/sys_mem.h"
+#include "liballoc/os/os.h"
 
 namespace liballoc {
 
@@ -31,10 +31,8 @@ bool PageHeap::back_and_join_locked(Span* span, size_t pages, bool at_its_end) {
     insert_free_locked(stays);
     observe_span(span, SpanEvent::kSplit, rest->pages);
   }
-  sys_used(reinterpret_cast<void*>(part->base), part->bytes());
-  stats_.released -= part->bytes();
-  part->scavenged = false;
-  observe_span(part, SpanEvent::kReuse, part->bytes());
+  earn_locked(monotonic_ns());
+  back_locked(part);
   insert_free_locked(part);
   return true;
 }

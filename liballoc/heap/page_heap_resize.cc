@@ -52,10 +52,8 @@ bool PageHeap::try_grow(Span* span, size_t pages) {
     }
     // Without metadata for a rest the span gets all of it.
     if (next->scavenged) {
-      sys_used(reinterpret_cast<void*>(next->base), next->bytes());
-      stats_.released -= next->bytes();
-      next->scavenged = false;
-      observe_span(next, SpanEvent::kReuse, next->bytes());
+      earn_locked(monotonic_ns());
+      back_locked(next);
     }
     static_cast<void>(touch_fresh_locked(next));  // its pages have been handed out from now on
     stats_.idle -= next->bytes();

@@ -1,5 +1,7 @@
 // scavenger.cc - returning idle pages to the OS: the largest spans first, when they have been idle for a while, and never on
-// the path of a free. Part of PageHeap; it has no thread: slow paths give it its time.
+// the path of a free; and when a free has earned it, at once (earned_release.cc). Part of PageHeap; slow paths give it its time,
+// or a thread does (core/scavenge_thread).
+#include "liballoc/base/bits.h"
 #include "liballoc/heap/heap_observer.h"
 #include "liballoc/heap/page_heap.h"
 #include "liballoc/os/os.h"
@@ -7,9 +9,25 @@
 
 namespace liballoc {
 
-size_t PageHeap::scavenge_locked(size_t bytes, uint64_t older_than_ns) {
+void PageHeap::back_locked(Span* span) {
+  sys_used(reinterpret_cast<void*>(span->base), span->bytes());
+  stats_.released -= span->bytes();
+  span->scavenged = false;
+  observe_span(span, SpanEvent::kReuse, span->bytes());
+}
+
+// The last `pages` pages of a span that was just taken from its tree; the front goes back. The whole span without metadata for two.
+Span* PageHeap::cut_for_release_locked(Span* span, size_t pages) {
+  Span* tail = split_locked(span, span->pages - pages);
+  if (tail == nullptr) return span;
+  map_.set_boundary(tail);  // before the front looks at its neighbour
+  insert_free_locked(span);
+  return tail;
+}
+
+size_t PageHeap::scavenge_locked(size_t bytes, uint64_t older_than_ns, uint64_t recent_older_than_ns, bool cut) {
   size_t released = 0;
-  drain_recent_locked(older_than_ns);
+  drain_recent_locked(recent_older_than_ns);
   Span* s = free_.largest();
   while (s != nullptr && released < bytes) {
     Span* smaller = free_.predecessor(s);
@@ -20,6 +38,10 @@ size_t PageHeap::scavenge_locked(size_t bytes, uint64_t older_than_ns) {
       stats_.spans_idle--;
       // Not free, not in use: neighbours leave it alone while the lock is away.
       s->state.store(SpanState::kManual, std::memory_order_relaxed);
+      if (cut && s->bytes() > bytes - released) {
+        const size_t rest = align_up(bytes - released, system_page_bytes() > kPageBytes ? system_page_bytes() : kPageBytes);
+        if (rest < s->bytes()) s = cut_for_release_locked(s, rest >> kPageShift);
+      }
       const uint64_t began = monotonic_ns();
       lock_.unlock();
       const bool gone = sys_unused(reinterpret_cast<void*>(s->base), s->bytes());
@@ -46,7 +68,7 @@ size_t PageHeap::scavenge_locked(size_t bytes, uint64_t older_than_ns) {
 
 size_t PageHeap::scavenge(size_t bytes, uint64_t older_than_ns) {
   LockHolder hold(lock_);
-  return scavenge_locked(bytes, older_than_ns);
+  return scavenge_locked(bytes, older_than_ns, older_than_ns, false);
 }
 
 bool PageHeap::scavenge_tick(uint64_t now_ns) {
@@ -55,6 +77,7 @@ bool PageHeap::scavenge_tick(uint64_t now_ns) {
   LockHolder hold(lock_);
   if (now_ns < last_scavenge_ns_.load(std::memory_order_relaxed) + kScavengeIntervalNs) return false;
   last_scavenge_ns_.store(now_ns, std::memory_order_relaxed);
+  earn_locked(now_ns);
   // Keep a tenth over the recent peak; the peak forgets a 64th of its distance per interval.
   if (recent_peak_ > stats_.in_use) recent_peak_ -= (recent_peak_ - stats_.in_use) / 64;
   const uint64_t backed = stats_.heap_sys() - stats_.released;
@@ -64,7 +87,7 @@ bool PageHeap::scavenge_tick(uint64_t now_ns) {
   size_t step = (backed - goal) / 8;
   constexpr size_t kLeast = kGrowPages << kPageShift;
   if (step < kLeast) step = kLeast;
-  scavenge_locked(step, now_ns - kScavengeAgeNs);
+  scavenge_locked(step, now_ns - kScavengeAgeNs, now_ns - kScavengeAgeNs, false);
   return true;
 }
 

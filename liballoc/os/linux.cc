@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "liballoc/base/compiler.h"
 #include "liballoc/base/syscall.h"
 #include "liballoc/os/os.h"
 
@@ -57,6 +58,8 @@ uint64_t clock_ns(clockid_t id) {
 
 // Written by tests before they start threads, read everywhere.
 constinit const OsOps* g_ops = nullptr;
+using Clock = uint64_t (*)();
+constinit Clock g_clock = nullptr;
 
 }  // namespace
 
@@ -76,8 +79,11 @@ uint64_t os_address_space_limit() {
   return r < 0 || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
 }
 
-uint64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
-uint64_t monotonic_coarse_ns() { return clock_ns(CLOCK_MONOTONIC_COARSE); }
+uint64_t monotonic_ns() { return LIBALLOC_UNLIKELY(g_clock != nullptr) ? g_clock() : clock_ns(CLOCK_MONOTONIC); }
+uint64_t monotonic_coarse_ns() {
+  return LIBALLOC_UNLIKELY(g_clock != nullptr) ? g_clock() : clock_ns(CLOCK_MONOTONIC_COARSE);
+}
+void set_clock_for_test(uint64_t (*clock)()) { g_clock = clock; }
 uint64_t realtime_ns() { return clock_ns(CLOCK_REALTIME); }
 
 }  // namespace liballoc

@@ -33,6 +33,8 @@ uint64_t os_address_space_limit();
 uint64_t monotonic_ns();
 // The same clock as of the kernel's last tick: 1 to 10 ms behind, and a fraction of the price.
 uint64_t monotonic_coarse_ns();
+// Both are `clock`'s from now on; null: the system's again. While there is one thread.
+void set_clock_for_test(uint64_t (*clock)());
 uint64_t realtime_ns();
 
 }  // namespace liballoc

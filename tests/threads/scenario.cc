@@ -167,6 +167,7 @@ constexpr Named kScenarios[] = {
 #endif
     SCENARIO(handlers_that_allocate_in_slow_paths),
     SCENARIO(handlers_that_allocate_anywhere),
+    SCENARIO(idle_program_shrinks),
     SCENARIO(nothing_is_used_again),
     SCENARIO(little_address_space),
     SCENARIO(all_descriptors_closed),

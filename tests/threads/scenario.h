@@ -79,6 +79,8 @@ void open_libraries_in_threads();
 // signal_scenarios.cc
 void handlers_that_allocate_in_slow_paths();
 void handlers_that_allocate_anywhere();
+// idle_scenarios.cc
+void idle_program_shrinks();
 // sbrk_scenarios.cc
 void nothing_is_used_again();
 // limit_scenarios.cc

@@ -31,12 +31,13 @@ TEST(ConfigTest, DefaultsHoldWithoutVariables) {
 
 TEST(ConfigTest, EveryVariableIsUnderstood) {
   const Config c = parse({"LIBALLOC_TELEMETRY=0", "LIBALLOC_KEEP_SEGMENT=1", "LIBALLOC_VERBOSE=1",
-                          "LIBALLOC_SAMPLE_RATE=1M", "LIBALLOC_SBRK=1", "LIBALLOC_SOFT_LIMIT=3G", "LIBALLOC_SHM_DIR=/run/x",
+                          "LIBALLOC_SAMPLE_RATE=1M", "LIBALLOC_SBRK=1", "LIBALLOC_SCAVENGE_THREAD=1", "LIBALLOC_SOFT_LIMIT=3G", "LIBALLOC_SHM_DIR=/run/x",
                           "LIBALLOC_SERVICE=shop", "LIBALLOC_AGENT=127.0.0.1:1"});
   EXPECT_FALSE(c.telemetry);
   EXPECT_TRUE(c.keep_segment);
   EXPECT_TRUE(c.verbose);
   EXPECT_TRUE(c.sbrk);
+  EXPECT_TRUE(c.scavenge_thread);
   EXPECT_EQ(c.sample_rate, uint64_t{1} << 20);
   EXPECT_EQ(c.soft_limit, uint64_t{3} << 30);
   EXPECT_STREQ(c.shm_dir, "/run/x");
