@@ -273,7 +273,7 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
   }
   s->tiny_words = tiny_words;
   if (s->scavenged) {
-    earn_locked(monotonic_ns());  // for what was backed until now
+    earn_locked(heap_now());  // for what was backed until now
     back_locked(s);
   }
   if (!whole) {

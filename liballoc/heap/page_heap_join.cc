@@ -31,7 +31,7 @@ bool PageHeap::back_and_join_locked(Span* span, size_t pages, bool at_its_end) {
     insert_free_locked(stays);
     observe_span(span, SpanEvent::kSplit, rest->pages);
   }
-  earn_locked(monotonic_ns());
+  earn_locked(heap_now());
   back_locked(part);
   insert_free_locked(part);
   return true;

@@ -52,7 +52,7 @@ bool PageHeap::try_grow(Span* span, size_t pages) {
     }
     // Without metadata for a rest the span gets all of it.
     if (next->scavenged) {
-      earn_locked(monotonic_ns());
+      earn_locked(heap_now());
       back_locked(next);
     }
     static_cast<void>(touch_fresh_locked(next));  // its pages have been handed out from now on
