@@ -26,7 +26,7 @@ class BucketTable {
   void count_free(uint32_t number_plus_1, uint64_t requested);
   size_t private_bytes() const { return index_.bytes(); }
 
-  static constexpr uint32_t kInitial = 256;
+  static constexpr uint32_t kInitial = 128;
 
  private:
   RecordTable table_{LIBALLOC_SECTION_BUCKETS, sizeof(liballoc_abi_bucket), kInitial};

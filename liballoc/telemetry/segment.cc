@@ -175,6 +175,7 @@ void Segment::emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uin
                    uint64_t d, uint64_t e) {
   if (!active()) return;
   LockHolder hold(ring_lock_);
+  if (LIBALLOC_UNLIKELY(ring_.unbacked()) && !ring_.back()) return ring_.skip();
   ring_.write(kind, tid, now_ns, a, b, c, d, e);
 }
 

@@ -106,6 +106,10 @@ class Segment {
   LIBALLOC_INLINE void emit_active(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a,
                                    uint64_t b, uint64_t c, uint64_t d, uint64_t e) {
     if (LIBALLOC_UNLIKELY(!ring_lock_.try_lock())) return emit(kind, tid, now_ns, a, b, c, d, e);
+    if (LIBALLOC_UNLIKELY(ring_.unbacked())) {
+      ring_lock_.unlock();
+      return emit(kind, tid, now_ns, a, b, c, d, e);
+    }
     ring_.write(kind, tid, now_ns, a, b, c, d, e);
     ring_lock_.unlock();
   }
@@ -124,9 +128,9 @@ class Segment {
   uint64_t private_bytes() const;                    // of lookup tables beside it
   const char* path() const { return file_.path(); }  // empty when there is none
 
-  static constexpr uint32_t kInitialThreads = 4;
-  static constexpr uint32_t kInitialSpans = 512;
-  static constexpr uint32_t kInitialSamples = 256;
+  static constexpr uint32_t kInitialThreads = 2;
+  static constexpr uint32_t kInitialSpans = 256;
+  static constexpr uint32_t kInitialSamples = 128;
 
  private:
   bool open_sections(const SegmentConfig& config, const liballoc_abi_size_class* classes,

@@ -87,7 +87,7 @@ SegmentStatus SegmentFile::open_exclusive(const char* dir, uint32_t pid, uint64_
 }
 
 SegmentStatus SegmentFile::create(const char* dir, uint32_t pid, uint64_t start_ticks,
-                                  uint64_t backed_bytes) {
+                                  uint64_t backed_bytes, uint64_t fixed_bytes) {
   capacity_ = allowed_capacity();
   if (capacity_ == 0) return SegmentStatus::kLimited;
   if (dir[0] != '/') return SegmentStatus::kNoDirectory;
@@ -97,7 +97,7 @@ SegmentStatus SegmentFile::create(const char* dir, uint32_t pid, uint64_t start_
     forget();
     return status;
   }
-  status = fill(fd, backed_bytes);
+  status = fill(fd, backed_bytes, fixed_bytes);
   if (status != SegmentStatus::kOk) {
     sys::unlink_at(path_);
     if (base_ != nullptr) unmap();
@@ -107,7 +107,7 @@ SegmentStatus SegmentFile::create(const char* dir, uint32_t pid, uint64_t start_
   return status;
 }
 
-SegmentStatus SegmentFile::fill(int fd, uint64_t backed_bytes) {
+SegmentStatus SegmentFile::fill(int fd, uint64_t backed_bytes, uint64_t fixed_bytes) {
   long r = sys::chmod_fd(fd, 0600);  // whatever the umask left
   if (r < 0) return status_of(r);
   r = sys::lock_description(fd);
@@ -135,8 +135,8 @@ SegmentStatus SegmentFile::fill(int fd, uint64_t backed_bytes) {
   if (r == -EINVAL) {  // a kernel that cannot populate: the file system can still promise these
                        // blocks, and no more
     can_grow_ = false;
-    r = sys::allocate_fd(fd, 0, backed_bytes);
-    if (r == 0) r = sys::protect(base_, backed_bytes, PROT_READ | PROT_WRITE);
+    r = sys::allocate_fd(fd, 0, fixed_bytes);
+    if (r == 0) r = sys::protect(base_, fixed_bytes, PROT_READ | PROT_WRITE);
   }
   return r < 0 ? status_of(r) : SegmentStatus::kOk;
 }

@@ -23,9 +23,10 @@ class SegmentFile {
   constexpr SegmentFile() = default;
 
   // Makes dir/liballoc.<pid>.<start_ticks>, with ".1" to ".8" behind it where that name is in use.
-  // The first `backed_bytes` (a multiple of the system page) of the mapping are populated and
-  // writable.
-  SegmentStatus create(const char* dir, uint32_t pid, uint64_t start_ticks, uint64_t backed_bytes);
+  // The first `backed_bytes` of the mapping are populated and writable; `fixed_bytes`, where the
+  // file cannot grow (multiples of the system page).
+  SegmentStatus create(const char* dir, uint32_t pid, uint64_t start_ticks, uint64_t backed_bytes,
+                       uint64_t fixed_bytes);
   // Removes the name, if it still leads to our file.
   void unlink();
   void unmap();
@@ -42,7 +43,7 @@ class SegmentFile {
 
  private:
   SegmentStatus open_exclusive(const char* dir, uint32_t pid, uint64_t start_ticks, int* fd);
-  SegmentStatus fill(int fd, uint64_t backed_bytes);
+  SegmentStatus fill(int fd, uint64_t backed_bytes, uint64_t fixed_bytes);
 
   std::byte* base_ = nullptr;
   uint64_t capacity_ = 0;

@@ -26,8 +26,8 @@ constexpr uint64_t section_bytes(uint64_t stride, uint64_t records) {
   return align_up(stride * records, kSectionAlign);
 }
 
-// Every section's first extent, so that the base is populated by one call.
-constexpr uint64_t kBaseBytes =
+// Every section's first extent but the ring's, which comes last.
+constexpr uint64_t kTablesBytes =
     kFirstSectionOffset + section_bytes(sizeof(liballoc_abi_identity), 1) +
     section_bytes(sizeof(liballoc_abi_size_class), LIBALLOC_ABI_SIZE_CLASSES) +
     section_bytes(sizeof(liballoc_abi_memstats), 1) +
@@ -38,9 +38,14 @@ constexpr uint64_t kBaseBytes =
     section_bytes(sizeof(liballoc_abi_bucket), BucketTable::kInitial) +
     section_bytes(sizeof(liballoc_abi_sample), Segment::kInitialSamples) +
     section_bytes(sizeof(liballoc_abi_module), ModuleTable::kInitial) +
-    section_bytes(sizeof(liballoc_abi_record), Ring::kCapacity) +
     section_bytes(sizeof(liballoc_abi_fault), FaultTable::kCapacity);
-static_assert(kBaseBytes <= 256 * 1024);
+static_assert(kTablesBytes <= 96 * 1024);
+
+// What is populated by one call: the tables, and what the ring needs at first.
+uint64_t base_bytes(bool can_grow) {
+  return align_up(kTablesBytes, system_page_bytes()) +
+         align_up(Ring::first_bytes(can_grow), system_page_bytes());
+}
 
 }  // namespace
 
@@ -87,7 +92,7 @@ bool Segment::open_sections(const SegmentConfig& config, const liballoc_abi_size
   }
   return threads_.open(&space_) && spans_.open(&space_) && stacks_.open(&space_) &&
          buckets_.open(&space_) && samples_.open(&space_) && modules_.open(&space_) &&
-         ring_.open(&space_) && faults_.open(&space_);
+         faults_.open(&space_) && ring_.open(&space_);
 }
 
 SegmentStatus Segment::create(const SegmentConfig& config, const liballoc_abi_size_class* classes) {
@@ -100,10 +105,10 @@ SegmentStatus Segment::create(const SegmentConfig& config, const liballoc_abi_si
   remove_dead_segments(config.dir, realtime_ns(), JanitorLimits{}, scratch);
   pid_ = sys::current_pid();
   const uint64_t start_ticks = own_start_ticks(scratch);
-  const uint64_t base_bytes = align_up(kBaseBytes, system_page_bytes());
-  SegmentStatus status = file_.create(config.dir, pid_, start_ticks, base_bytes);
+  SegmentStatus status =
+      file_.create(config.dir, pid_, start_ticks, base_bytes(true), base_bytes(false));
   if (status == SegmentStatus::kOk) {
-    space_.attach(file_.base(), file_.capacity(), base_bytes, file_.can_grow());
+    space_.attach(file_.base(), file_.capacity(), base_bytes(file_.can_grow()), file_.can_grow());
     write_header(config, start_ticks);
     find_module_ = config.find_module;
     if (open_sections(config, classes, scratch)) {

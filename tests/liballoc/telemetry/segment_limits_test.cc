@@ -108,7 +108,7 @@ TEST_F(SegmentLimitsTest, WithoutAFreeDescriptorThereIsNoSegment) {
 }
 
 TEST_F(SegmentLimitsTest, FileSystemTooSmallForTheBaseMeansNoSegmentAndNoFile) {
-  SmallFileSystem fs(dir_.path(), "128k");
+  SmallFileSystem fs(dir_.path(), "64k");
   if (!fs.mounted()) GTEST_SKIP() << "mounting needs root";
   const uint64_t before = fs.free_bytes();
   EXPECT_EQ(create(), SegmentStatus::kNoSpace);
@@ -134,7 +134,7 @@ TEST_F(SegmentLimitsTest, FullFileSystemStopsGrowthWithoutASignal) {
     segment_->write_span(record, span);
     stored++;
   }
-  EXPECT_EQ(stored, Segment::kInitialSpans * 7);  // three extents fit
+  EXPECT_EQ(stored, Segment::kInitialSpans * 15);  // four extents fit
   const FileView file = view();
   EXPECT_EQ(file.dropped(LIBALLOC_SECTION_SPANS), refused);
   EXPECT_EQ(file.records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS).size(), stored);
@@ -161,11 +161,38 @@ TEST_F(SegmentLimitsTest, GrowthGoesOnWhenThereIsSpaceAgain) {
   EXPECT_TRUE(again);
 }
 
+TEST_F(SegmentLimitsTest, RingWithoutSpaceKeepsItsNumbersAndTheRecordsThatItHasPagesFor) {
+  SmallFileSystem fs(dir_.path(), "1m");
+  if (!fs.mounted()) GTEST_SKIP() << "mounting needs root";
+  ASSERT_EQ(create(), SegmentStatus::kOk);
+  const std::string filler = dir_.path() + "/filler";
+  const int fd = open(filler.c_str(), O_CREAT | O_RDWR, 0600);
+  ASSERT_EQ(fallocate(fd, 0, 0, static_cast<off_t>(fs.free_bytes())), 0);
+  close(fd);
+  const auto emit = [&](uint64_t events) {
+    for (uint64_t i = 0; i < events; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, 1);
+  };
+  const auto ring = [&] { return view().extents(LIBALLOC_SECTION_RING).at(0); };
+  const auto sequence_in = [&](uint64_t slot) {
+    return view().at<liballoc_abi_record>(ring().offset + slot * ring().stride).sequence;
+  };
+  emit(2 * Ring::kCapacity + 10);
+  EXPECT_EQ(ring().count, 2u * Ring::kCapacity + 10);
+  EXPECT_EQ(view().header().growth_failures, 2u) << "one try per round";
+  EXPECT_EQ(sequence_in(3), 2u * Ring::kCapacity + 4);
+  EXPECT_EQ(sequence_in(Ring::kFirstRecords - 1), uint64_t{Ring::kCapacity} + Ring::kFirstRecords);
+  EXPECT_EQ(sequence_in(Ring::kFirstRecords), 0u);
+  ASSERT_EQ(unlink(filler.c_str()), 0);
+  emit(Ring::kFirstRecords);
+  EXPECT_EQ(sequence_in(Ring::kFirstRecords + 3), 2u * Ring::kCapacity + Ring::kFirstRecords + 4);
+}
+
 TEST_F(SegmentLimitsTest, CapIsTheEndOfGrowth) {
   ASSERT_EQ(create_small(), SegmentStatus::kOk);
   uint32_t stored = 0;
   while (segment_->add_span() != 0) stored++;
-  EXPECT_EQ(stored, 512u * ((1u << 6) - 1));  // 6 extents: the next would end past 4 MiB
+  // 7 extents: the next would end past 4 MiB, of which the ring takes one.
+  EXPECT_EQ(stored, Segment::kInitialSpans * ((1u << 7) - 1));
   const FileView file = view();
   EXPECT_EQ(file.dropped(LIBALLOC_SECTION_SPANS), 1u);
   EXPECT_EQ(file.header().growth_failures, 1u);
@@ -201,7 +228,7 @@ TEST_F(SegmentLimitsTest, KernelThatCannotPopulateGivesABaseThatDoesNotGrow) {
 }
 
 TEST_F(SegmentLimitsTest, KernelThatCannotPopulateAndAFullFileSystemMeanNoSegment) {
-  SmallFileSystem fs(dir_.path(), "128k");
+  SmallFileSystem fs(dir_.path(), "64k");
   if (!fs.mounted()) GTEST_SKIP() << "mounting needs root";
   EXPECT_TRUE(in_child([&] { return forbid_populate() && create() == SegmentStatus::kNoSpace; }));
   EXPECT_TRUE(dir_.files().empty());

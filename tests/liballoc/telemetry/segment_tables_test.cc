@@ -52,10 +52,10 @@ TEST_F(SegmentTablesTest, ThreadBlocksGrowOverExtentsAndKeepTheirPlaces) {
   }
   const FileView file = view();
   const auto extents = file.extents(LIBALLOC_SECTION_THREADS);
-  ASSERT_EQ(extents.size(), 5u);  // 4 + 8 + 16 + 32 + 64
+  ASSERT_EQ(extents.size(), 6u);  // 2 + 4 + 8 + 16 + 32 + 64
   for (uint32_t k = 0; k < extents.size(); k++) {
     EXPECT_EQ(extents[k].extent, k);
-    EXPECT_EQ(extents[k].capacity, 4u << k);
+    EXPECT_EQ(extents[k].capacity, Segment::kInitialThreads << k);
   }
   const auto seen = file.records<liballoc_abi_thread>(LIBALLOC_SECTION_THREADS);
   ASSERT_EQ(seen.size(), 100u);
@@ -138,7 +138,7 @@ TEST_F(SegmentTablesTest, RemovedSpanIsDeadAndItsRecordIsUsedAgain) {
   EXPECT_EQ(segment_->add_span(), first);
 }
 
-TEST_F(SegmentTablesTest, SpansGrowOverSevenExtentsWithoutMoving) {
+TEST_F(SegmentTablesTest, SpansGrowOverEightExtentsWithoutMoving) {
   constexpr uint32_t kSpans = 512 * 127;
   for (uint32_t i = 1; i <= kSpans; i++) {
     ASSERT_EQ(segment_->add_span(), i);
@@ -147,7 +147,7 @@ TEST_F(SegmentTablesTest, SpansGrowOverSevenExtentsWithoutMoving) {
   segment_->set_span_allocated(1, 101);
   segment_->set_span_allocated(kSpans, 102);
   const FileView file = view();
-  EXPECT_EQ(file.extents(LIBALLOC_SECTION_SPANS).size(), 7u);
+  EXPECT_EQ(file.extents(LIBALLOC_SECTION_SPANS).size(), 8u);
   const auto spans = file.records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS);
   ASSERT_EQ(spans.size(), kSpans);
   for (uint32_t i = 0; i < kSpans; i++) ASSERT_EQ(spans[i].base, uint64_t{i + 1} << 13);
@@ -253,6 +253,20 @@ TEST_F(SegmentTablesTest, EventIsReadAsEmitted) {
   EXPECT_EQ(record.tid, 11u);
   EXPECT_EQ(record.a, 1u);
   EXPECT_EQ(record.e, 5u);
+}
+
+TEST_F(SegmentTablesTest, RingIsBackedAsFarAsItWasWritten) {
+  const uint64_t at_first = segment_->backed_bytes();
+  for (uint32_t i = 0; i < Ring::kFirstRecords; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, i);
+  EXPECT_EQ(segment_->backed_bytes(), at_first);
+  segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, 7);
+  EXPECT_EQ(segment_->backed_bytes(),
+            at_first + (Ring::kStepRecords - Ring::kFirstRecords) * sizeof(liballoc_abi_record));
+  EXPECT_EQ(view().stored_bytes(), segment_->backed_bytes());
+  for (uint32_t i = 0; i < 3 * Ring::kCapacity; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, i);
+  EXPECT_EQ(segment_->backed_bytes(),
+            at_first + (Ring::kCapacity - Ring::kFirstRecords) * sizeof(liballoc_abi_record));
+  EXPECT_EQ(view().stored_bytes(), segment_->backed_bytes());
 }
 
 TEST_F(SegmentTablesTest, RingOverwritesTheOldestAndItsHeadTellsHowMany) {
