@@ -106,6 +106,10 @@ LIBALLOC_EXPORT size_t malloc_usable_size(void* p) { return liballoc::usable_siz
 
 LIBALLOC_EXPORT const char* liballoc_version(void) { return LIBALLOC_VERSION; }
 
+LIBALLOC_EXPORT void* liballoc_malloc(size_t bytes) {
+  return LIBALLOC_UNLIKELY(bytes == 0) ? liballoc::zero_size_address() : malloc(bytes);
+}
+
 LIBALLOC_EXPORT void* liballoc_malloc_noscan(size_t bytes) {
   return or_enomem(liballoc::allocate_slow({bytes, 1, true, false}));
 }

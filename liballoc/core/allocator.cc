@@ -187,7 +187,7 @@ void* allocate_general(const AllocationRequest& request) {
 }
 
 void release_slow(void* p) {
-  if (p == nullptr) return;
+  if (p == nullptr || p == zero_size_address()) return;
   const uintptr_t address = reinterpret_cast<uintptr_t>(p);
   SlowPath slow;
   Thread* thread = slow.thread();
@@ -230,6 +230,11 @@ void check_sized_delete(const void* p, size_t bytes, size_t align) {
   if (!has_size_of(span, bytes, align)) report_wrong_size(p, bytes, usable_bytes(span));
 }
 
+void* zero_size_address() {
+  alignas(kTinyBlockBytes) static constinit char nothing[1] = {};
+  return nothing;
+}
+
 bool is_noscan(const void* p) {
   if (const unsigned cls = class_of_page(p)) return cls >= kSizeClasses;
   const Span* span = g_heap.map().find_in_use(reinterpret_cast<uintptr_t>(p));
@@ -244,6 +249,7 @@ size_t usable_size(const void* p, const char* call) {
     if (LIBALLOC_UNLIKELY(!is_object_start(span, address))) report_bad_free(BadFree::kInterior, p, call);
     return usable_bytes(span);
   }
+  if (p == zero_size_address()) return 0;
   if (size_t bytes = 0; sbrk_usable_size(p, &bytes)) return bytes;
   if (in_emergency(p)) return emergency_usable(p);
   report_bad_free(

@@ -36,6 +36,9 @@ void check_sized_delete(const void* p, size_t bytes, size_t align);
 // Bytes the program may use at p. 0 for null; ends the process for a pointer that is not an object's. `call` is what the
 // report says the program did.
 size_t usable_size(const void* p, const char* call = "malloc_usable_size");
+// The one address for objects of no bytes, where the program asked for it: release() takes it any number of times and does
+// nothing, its usable size is 0. It lies in no heap page, so hits know nothing of it.
+void* zero_size_address();
 // Whether the object was asked for as one without pointers. p is one of ours.
 bool is_noscan(const void* p);
 

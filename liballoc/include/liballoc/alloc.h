@@ -11,6 +11,10 @@ extern "C" {
 /* Version of the library, "major.minor.patch". Thread-safe; the string is static. */
 const char* liballoc_version(void);
 
+/* As malloc(bytes), but all requests of 0 bytes get the same address, which costs nothing: it is not NULL, must not be read or
+ * written, has the usable size 0, and may be given to free() and realloc() as often as one likes. Thread-safe. */
+void* liballoc_malloc(size_t bytes);
+
 /* As malloc(bytes), for memory that will hold no pointers: it is kept in spans of its own, and out of core dumps. Objects under
  * 16 bytes share blocks and have the alignment of their size: 8, 4, 2 or 1, the largest that divides it. Free with free(). NULL
  * and ENOMEM when memory ran out. Thread-safe. */
