@@ -24,6 +24,7 @@ class ModuleMemo {
   // Null: no image.
   const UnwindModule* find(uintptr_t pc) {
     if (LIBALLOC_LIKELY(last_ != nullptr && last_->contains(pc))) return last_;
+    if (const UnwindModule* known = permanent_image(pc)) return last_ = known;
     for (unsigned i = 0; i < count_; i++) {
       if (modules_[i].contains(pc)) return last_ = &modules_[i];
     }

@@ -6,7 +6,6 @@
 
 #include <cstring>
 
-#include "liballoc/base/atomic.h"
 
 namespace liballoc {
 
@@ -17,15 +16,20 @@ uint64_t mix(uint64_t hash, uint64_t word) {
   return hash ^ (hash >> 32);
 }
 
-// An address in each; 0: not noted.
-constinit uintptr_t g_permanent[3] = {};
-
 }  // namespace
 
+constinit UnwindModule g_permanent_images[kPermanentImages] = {};
+
 void note_permanent_images() {
-  store_relaxed(&g_permanent[0], reinterpret_cast<uintptr_t>(&find_unwind_module));
-  store_relaxed(&g_permanent[1], static_cast<uintptr_t>(getauxval(AT_PHDR)));
-  store_relaxed(&g_permanent[2], reinterpret_cast<uintptr_t>(&getauxval));
+  const uintptr_t in_each[kPermanentImages] = {reinterpret_cast<uintptr_t>(&find_unwind_module),
+                                               static_cast<uintptr_t>(getauxval(AT_PHDR)),
+                                               reinterpret_cast<uintptr_t>(&getauxval)};
+  for (unsigned i = 0; i < kPermanentImages; i++) {
+    UnwindModule image;
+    if (permanent_image(in_each[i]) != nullptr || !find_unwind_module(in_each[i], &image)) continue;
+    image.permanent = true;
+    g_permanent_images[i] = image;
+  }
 }
 
 bool find_unwind_module(uintptr_t pc, UnwindModule* out) {
@@ -49,8 +53,8 @@ bool find_unwind_module(uintptr_t pc, UnwindModule* out) {
   hash = mix(hash, words[0]);
   hash = mix(hash, words[1]);
   out->fingerprint = static_cast<uint32_t>(hash);
-  for (const uintptr_t& address : g_permanent)
-    out->permanent |= out->contains(load_relaxed(&address));
+  const UnwindModule* const known = permanent_image(pc);
+  out->permanent = known != nullptr && known->start == out->start;
   return true;
 }
 
