@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "agent/base/text.h"
+#include "liballoc/telemetry/v1/events.grpc.pb.h"
 #include "liballoc/telemetry/v1/profiles.grpc.pb.h"
+#include "liballoc/telemetry/v1/spans.grpc.pb.h"
 #include "liballoc/telemetry/v1/stats.grpc.pb.h"
 #include "liballoc/telemetry/v1/targets.grpc.pb.h"
 
@@ -17,7 +19,8 @@ namespace liballoc::agent {
 namespace {
 
 constexpr std::chrono::seconds kCallTimeout{15};
-constexpr std::chrono::seconds kProfileTimeout{180};  // symbolizing a large program takes a while
+// Symbolizing a large program takes a while, and so do some million spans.
+constexpr std::chrono::seconds kProfileTimeout{180};
 
 // Only what is not ours to say: the agent's own messages are shown as they are.
 CliFailure failed(const std::string& agent, const grpc::Status& status) {
@@ -48,6 +51,25 @@ std::chrono::system_clock::time_point deadline_in(std::chrono::seconds seconds) 
   return std::chrono::system_clock::now() + seconds;
 }
 
+// Hands each message to `next` until it returns false or the stream ends.
+template <typename Response>
+CliResult<bool> follow(const std::string& agent, grpc::ClientContext& context,
+                       grpc::ClientReader<Response>& reader,
+                       const std::function<bool(const Response&)>& next) {
+  Response response;
+  while (reader.Read(&response)) {
+    if (next(response)) continue;
+    context.TryCancel();
+    while (reader.Read(&response)) {
+    }
+    reader.Finish();  // CANCELLED, as we asked for
+    return false;
+  }
+  const grpc::Status status = reader.Finish();
+  if (!status.ok()) return failed(agent, status);
+  return true;
+}
+
 }  // namespace
 
 class AgentClient::Impl {
@@ -56,12 +78,16 @@ class AgentClient::Impl {
       : agent_(std::move(agent)),
         targets_(pb::Targets::NewStub(channel)),
         stats_(pb::Stats::NewStub(channel)),
-        profiles_(pb::Profiles::NewStub(channel)) {}
+        profiles_(pb::Profiles::NewStub(channel)),
+        spans_(pb::Spans::NewStub(channel)),
+        events_(pb::Events::NewStub(channel)) {}
 
   const std::string agent_;
   const std::unique_ptr<pb::Targets::Stub> targets_;
   const std::unique_ptr<pb::Stats::Stub> stats_;
   const std::unique_ptr<pb::Profiles::Stub> profiles_;
+  const std::unique_ptr<pb::Spans::Stub> spans_;
+  const std::unique_ptr<pb::Events::Stub> events_;
 };
 
 CliResult<std::unique_ptr<AgentClient>> AgentClient::create(const CliOptions& options) {
@@ -112,19 +138,44 @@ CliResult<bool> AgentClient::watch_memstats(
     const std::function<bool(const pb::WatchMemStatsResponse&)>& next) {
   grpc::ClientContext context;
   const auto reader = impl_->stats_->WatchMemStats(&context, request);
-  pb::WatchMemStatsResponse response;
-  while (reader->Read(&response)) {
-    if (!next(response)) {
-      context.TryCancel();
-      while (reader->Read(&response)) {
-      }
-      reader->Finish();  // CANCELLED, as we asked for
-      return false;
-    }
-  }
-  const grpc::Status status = reader->Finish();
+  return follow(impl_->agent_, context, *reader, next);
+}
+
+CliResult<bool> AgentClient::watch_events(
+    const pb::WatchEventsRequest& request,
+    const std::function<bool(const pb::WatchEventsResponse&)>& next) {
+  grpc::ClientContext context;
+  const auto reader = impl_->events_->WatchEvents(&context, request);
+  return follow(impl_->agent_, context, *reader, next);
+}
+
+CliResult<bool> AgentClient::stream_spans(
+    const pb::StreamSpansRequest& request,
+    const std::function<bool(const pb::StreamSpansResponse&)>& next) {
+  grpc::ClientContext context;
+  context.set_deadline(deadline_in(kProfileTimeout));
+  const auto reader = impl_->spans_->StreamSpans(&context, request);
+  return follow(impl_->agent_, context, *reader, next);
+}
+
+CliResult<pb::GetSizeClassesResponse> AgentClient::size_classes(
+    const pb::GetSizeClassesRequest& request) {
+  grpc::ClientContext context;
+  context.set_deadline(deadline_in(kCallTimeout));
+  pb::GetSizeClassesResponse response;
+  const grpc::Status status = impl_->spans_->GetSizeClasses(&context, request, &response);
   if (!status.ok()) return failed(impl_->agent_, status);
-  return true;
+  return response;
+}
+
+CliResult<pb::GetAddressMapResponse> AgentClient::address_map(
+    const pb::GetAddressMapRequest& request) {
+  grpc::ClientContext context;
+  context.set_deadline(deadline_in(kCallTimeout));
+  pb::GetAddressMapResponse response;
+  const grpc::Status status = impl_->spans_->GetAddressMap(&context, request, &response);
+  if (!status.ok()) return failed(impl_->agent_, status);
+  return response;
 }
 
 CliResult<AgentClient::Profile> AgentClient::profile(const pb::GetProfileRequest& request) {

@@ -9,7 +9,9 @@
 #include <variant>
 
 #include "agent/cli/options.h"
+#include "liballoc/telemetry/v1/events.pb.h"
 #include "liballoc/telemetry/v1/profiles.pb.h"
+#include "liballoc/telemetry/v1/spans.pb.h"
 #include "liballoc/telemetry/v1/stats.pb.h"
 #include "liballoc/telemetry/v1/targets.pb.h"
 
@@ -39,6 +41,19 @@ class AgentClient {
   [[nodiscard]] CliResult<bool> watch_memstats(
       const pb::WatchMemStatsRequest& request,
       const std::function<bool(const pb::WatchMemStatsResponse&)>& next);
+
+  // As watch_memstats().
+  [[nodiscard]] CliResult<bool> watch_events(
+      const pb::WatchEventsRequest& request,
+      const std::function<bool(const pb::WatchEventsResponse&)>& next);
+  [[nodiscard]] CliResult<bool> stream_spans(
+      const pb::StreamSpansRequest& request,
+      const std::function<bool(const pb::StreamSpansResponse&)>& next);
+
+  [[nodiscard]] CliResult<pb::GetSizeClassesResponse> size_classes(
+      const pb::GetSizeClassesRequest& request);
+  [[nodiscard]] CliResult<pb::GetAddressMapResponse> address_map(
+      const pb::GetAddressMapRequest& request);
 
   struct Profile {
     pb::ProfileInfo info;

@@ -1,97 +1,33 @@
 // commands.cc - see commands.h. Must never print a string of a process unescaped.
 #include "agent/cli/commands.h"
 
-#include <google/protobuf/util/json_util.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <memory>
 #include <optional>
 #include <variant>
-#include <vector>
 
 #include "agent/base/text.h"
 #include "agent/cli/client.h"
+#include "agent/cli/command_parts.h"
+#include "agent/cli/dump.h"
 #include "agent/cli/format.h"
 #include "agent/cli/render.h"
+#include "agent/cli/view_commands.h"
+#include "agent/messages/json.h"
 
 namespace liballoc::agent {
 namespace {
 
 constexpr uint64_t kReadingsPerHeader = 20;
 
-CliExit complain(std::ostream& err, const CliFailure& failure) {
-  err << "allocctl: " << failure.message << "\n";
-  return failure.status;
-}
-
-// The same messages that gRPC carries, every field present; 64-bit numbers are strings, as protobuf
-// has it.
-std::string to_json(const google::protobuf::Message& message, bool one_line) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = !one_line;
-  options.always_print_primitive_fields = true;
-  std::string out;
-  const auto status = google::protobuf::util::MessageToJsonString(message, &out, options);
-  if (!status.ok()) return std::string();
-  if (one_line) out += "\n";
-  return out;
-}
-
-CliExit flushed(std::ostream& out, std::ostream& err) {
-  out.flush();
-  return out ? kCliOk : complain(err, {kCliFailed, "the output could not be written"});
-}
-
-std::string listed(const std::vector<const pb::Process*>& processes) {
-  std::string out;
-  for (const pb::Process* process : processes) {
-    out += "\n  " + std::to_string(process->ref().pid()) + "  " +
-           escape_control(process->service()) + "  " + escape_control(process->ref().key());
-  }
-  return out;
-}
-
-// The only process that runs; where none runs, the only one that ran.
-CliResult<pb::ProcessSelector> only_process(AgentClient& client) {
-  CliResult<pb::ListProcessesResponse> reply = client.list_processes();
-  if (auto* failure = std::get_if<CliFailure>(&reply)) return *failure;
-  std::vector<const pb::Process*> running;
-  std::vector<const pb::Process*> all;
-  for (const pb::Process& process : std::get<0>(reply).processes()) {
-    all.push_back(&process);
-    if (process.ref().state() == pb::PROCESS_STATE_RUNNING) running.push_back(&process);
-  }
-  const std::vector<const pb::Process*>& choice = running.empty() ? all : running;
-  if (choice.empty()) {
-    return CliFailure{kCliNoProcess, "the agent sees no process under liballoc"};
-  }
-  if (choice.size() > 1) {
-    return CliFailure{kCliNoProcess, "say which of these processes:" + listed(choice)};
-  }
-  pb::ProcessSelector selector;
-  selector.set_key(choice.front()->ref().key());
-  return selector;
-}
-
-CliResult<pb::ProcessSelector> selected_process(AgentClient& client, const CliOptions& options) {
-  if (options.process.empty()) return only_process(client);
-  pb::ProcessSelector selector;
-  uint64_t pid = 0;
-  if (parse_decimal(options.process, pid)) {
-    selector.set_pid(static_cast<uint32_t>(pid));  // its range was checked with the options
-  } else {
-    selector.set_key(options.process);
-  }
-  return selector;
-}
-
 CliExit run_ps(AgentClient& client, const CliOptions& options, std::ostream& out,
                std::ostream& err) {
   const auto reply = client.list_processes();
   if (const auto* failure = std::get_if<CliFailure>(&reply)) return complain(err, *failure);
   const auto& list = std::get<0>(reply);
-  out << (options.json ? to_json(list, false) : render_processes(list));
+  out << (options.json ? to_json(list, JsonStyle::kPretty) : render_processes(list));
   return flushed(out, err);
 }
 
@@ -103,7 +39,7 @@ CliExit run_stats(AgentClient& client, const CliOptions& options,
   if (const auto* failure = std::get_if<CliFailure>(&reply)) return complain(err, *failure);
   const auto& stats = std::get<0>(reply);
   if (options.json) {
-    out << to_json(stats, false);
+    out << to_json(stats, JsonStyle::kPretty);
   } else {
     out << render_memstats(stats);
     if (options.classes) out << "\n" << render_classes(stats.memstats());
@@ -122,7 +58,7 @@ CliExit run_watch(AgentClient& client, const CliOptions& options,
   uint64_t readings = 0;
   const auto result = client.watch_memstats(request, [&](const pb::WatchMemStatsResponse& now) {
     if (options.json) {
-      out << to_json(now, true);
+      out << to_json(now, JsonStyle::kOneLine);
     } else {
       if (readings % kReadingsPerHeader == 0) out << watch_header();
       out << render_reading(now, before ? &*before : nullptr);
@@ -166,7 +102,7 @@ CliExit run_profile(AgentClient& client, const CliOptions& options,
   file.close();
   if (!file) return complain(err, {kCliFailed, "cannot write " + escape_control(path)});
   if (options.json) {
-    out << to_json(profile.info, false);
+    out << to_json(profile.info, JsonStyle::kPretty);
   } else {
     out << "wrote " << escape_control(path) << ": " << kind << " profile of pid "
         << profile.info.process().pid() << ", " << human_bytes(profile.bytes.size()) << "\n";
@@ -177,18 +113,30 @@ CliExit run_profile(AgentClient& client, const CliOptions& options,
 }  // namespace
 
 CliExit run_cli(const CliOptions& options, std::ostream& out, std::ostream& err) {
+  if (options.command == CliCommand::kDump) return run_dump(options, out, err);
   auto created = AgentClient::create(options);
   if (const auto* failure = std::get_if<CliFailure>(&created)) return complain(err, *failure);
   AgentClient& client = *std::get<0>(created);
   if (options.command == CliCommand::kPs) return run_ps(client, options, out, err);
+  if (options.command == CliCommand::kTop) return run_top(client, options, out, err);
   const auto process = selected_process(client, options);
   if (const auto* failure = std::get_if<CliFailure>(&process)) return complain(err, *failure);
   const auto& selector = std::get<0>(process);
-  if (options.command == CliCommand::kProfile) {
-    return run_profile(client, options, selector, out, err);
+  switch (options.command) {
+    case CliCommand::kProfile:
+      return run_profile(client, options, selector, out, err);
+    case CliCommand::kSpans:
+      return run_spans(client, options, selector, out, err);
+    case CliCommand::kClasses:
+      return run_classes(client, options, selector, out, err);
+    case CliCommand::kMap:
+      return run_map(client, options, selector, out, err);
+    case CliCommand::kEvents:
+      return run_events(client, options, selector, out, err);
+    default:
+      return options.watch ? run_watch(client, options, selector, out, err)
+                           : run_stats(client, options, selector, out, err);
   }
-  return options.watch ? run_watch(client, options, selector, out, err)
-                       : run_stats(client, options, selector, out, err);
 }
 
 }  // namespace liballoc::agent

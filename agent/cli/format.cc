@@ -35,7 +35,7 @@ std::string human_bytes(uint64_t bytes) {
 
 std::string human_count(uint64_t count) {
   std::string digits = std::to_string(count);
-  for (size_t end = digits.size(); end > 3; end -= 3) digits.insert(end - 3, ",");
+  for (size_t end = digits.size(); end > 3; end -= 3) digits.insert(end - 3, 1, ',');
   return digits;
 }
 

@@ -5,12 +5,12 @@
 #include <optional>
 
 #include "agent/base/text.h"
+#include "agent/cli/view_options.h"
 
 namespace liballoc::agent {
 namespace {
 
-constexpr const char* kNotYet[] = {"spans",    "events", "top", "release",
-                                   "sampling", "limit",  "dump"};
+constexpr const char* kNotYet[] = {"release", "sampling", "limit"};
 constexpr double kMinInterval = 0.1;
 constexpr double kMaxInterval = 3600;
 constexpr uint32_t kMaxSeconds = 3600;
@@ -28,6 +28,7 @@ constexpr const char* kExitCodes =
 
 struct RawOptions {
   CliOptions options;
+  RawViewOptions views;
   double interval = 1;
   std::string kind = "heap";
   bool no_symbols = false;
@@ -80,6 +81,7 @@ void declare(CLI::App& app, RawOptions& raw) {
   app.add_subcommand("ps", "Processes that the agent sees");
   declare_stats(app, raw);
   declare_profile(app, raw);
+  declare_views(app, raw.views, raw.options);
   for (const char* name : kNotYet) {
     app.add_subcommand(name, "Not supported yet")->fallthrough(false)->allow_extras();
   }
@@ -110,7 +112,7 @@ std::optional<std::string> check(const CLI::App& app, RawOptions& raw) {
   options.symbols = !raw.no_symbols;
   if (app.got_subcommand("stats")) options.command = CliCommand::kStats;
   if (app.got_subcommand("profile")) options.command = CliCommand::kProfile;
-  return std::nullopt;
+  return check_views(app, raw.views, options);
 }
 
 CliOver usage_error(const std::string& message) {
@@ -138,7 +140,7 @@ std::variant<CliOptions, CliOver> parse_cli(const std::vector<std::string>& argu
     }
   }
   if (app.get_subcommands().empty()) {
-    return usage_error("no command; ps, stats or profile is allowed");
+    return usage_error("no command; ps, top, stats, profile, spans, classes, map, events or dump is allowed");
   }
   if (const auto wrong = check(app, raw)) return usage_error(*wrong);
   return raw.options;

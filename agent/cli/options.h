@@ -20,7 +20,7 @@ enum CliExit : int {
   kCliNoProcess = 5,     // no such process, or PID left out where there is not exactly one
 };
 
-enum class CliCommand { kPs, kStats, kProfile };
+enum class CliCommand { kPs, kStats, kProfile, kSpans, kClasses, kMap, kEvents, kTop, kDump };
 
 struct CliOptions {
   CliCommand command = CliCommand::kPs;
@@ -30,12 +30,24 @@ struct CliOptions {
 
   std::string process;  // a pid or a key; empty = the only process
   bool watch = false;
-  std::chrono::milliseconds interval{1000};  // of --watch
-  uint64_t count = 0;                        // readings of --watch, 0 = no end
+  std::chrono::milliseconds interval{1000};  // of --watch, top and events
+  uint64_t count = 0;  // readings of --watch and top, or events; 0 = no end
   bool classes = false;                      // with the table of size classes
   bool allocs = false;                       // the kind of profile: allocs, else heap
   uint32_t seconds = 0;                      // of a profile over a time, 0 = as it is now
   bool symbols = true;
+  std::vector<std::string> states, kinds;  // short names of enum values, checked; empty = all
+  std::vector<uint32_t> sizes;             // slot sizes, 0 = large objects; empty = all
+  double min_occupancy = 0, max_occupancy = 100;  // percent
+  uint64_t min_age_seconds = 0;
+  uint64_t limit = 0;       // lines of spans or top, 0 = all
+  bool all = false;         // classes: also those never used
+  bool runs = false;        // map: the runs of each arena
+  uint64_t address = 0;     // map: only the arena with it, 0 = all
+  bool from_oldest = false;  // events
+  std::string file;                   // of dump
+  std::vector<std::string> sections;  // of dump, checked; empty = all
+
   std::string output;  // file, "-" = stdout, empty = a name made of kind and pid
 };
 

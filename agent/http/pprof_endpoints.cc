@@ -17,19 +17,6 @@ HttpResponse lookup_error(const Error& error) {
   return pprof_error(error.code == ErrorCode::kNotFound ? 404 : 400, error.message);
 }
 
-// The process that path and query mean together.
-Result<SnapshotPtr> find_process(const Registry& registry, const Url& url,
-                                 const std::string& from_path) {
-  const std::optional<std::string> from_query = url.parameter("pid");
-  if (from_path.empty()) return look_up_process(registry, from_query.value_or(""));
-  if (from_query && *from_query != from_path) {
-    return failure(ErrorCode::kInvalidArgument,
-                   "the path says process \"" + escape_control(from_path) +
-                       "\", the parameter pid says \"" + escape_control(*from_query) + "\"");
-  }
-  return look_up_process(registry, from_path);
-}
-
 struct ProfileRequest {
   ProfileOptions options;
   std::chrono::seconds seconds{0};  // 0 = no delta
@@ -169,7 +156,7 @@ HttpReply PprofEndpoints::index(const Url& url, const std::string& process) cons
     if (!only) return process_list_page(context_.registry->list());
     return profile_list_page(**only);
   }
-  const Result<SnapshotPtr> found = find_process(*context_.registry, url, process);
+  const Result<SnapshotPtr> found = look_up_process(*context_.registry, url, process);
   if (!found) return lookup_error(found.error());
   return profile_list_page(**found);
 }
@@ -186,7 +173,7 @@ PprofEndpoints::SnapshotPtr PprofEndpoints::refreshed(const SnapshotPtr& snapsho
 HttpReply PprofEndpoints::profile(ProfileKind kind, const Url& url, const std::string& process) {
   const Result<ProfileRequest> request = parse_request(url, options_.max_delta);
   if (!request) return pprof_error(400, request.error().message);
-  const Result<SnapshotPtr> found = find_process(*context_.registry, url, process);
+  const Result<SnapshotPtr> found = look_up_process(*context_.registry, url, process);
   if (!found) return lookup_error(found.error());
   SnapshotPtr snapshot = refreshed(*found);
   if (!snapshot) snapshot = *found;  // retention ended just now
@@ -221,7 +208,7 @@ HttpResponse PprofEndpoints::delta(ProfileKind kind, const ProfileOptions& optio
 }
 
 HttpReply PprofEndpoints::cmdline(const Url& url, const std::string& process) const {
-  const Result<SnapshotPtr> found = find_process(*context_.registry, url, process);
+  const Result<SnapshotPtr> found = look_up_process(*context_.registry, url, process);
   if (!found) return lookup_error(found.error());
   std::string body;
   for (const std::string& word : (*found)->identity.command_line) {
@@ -233,7 +220,7 @@ HttpReply PprofEndpoints::cmdline(const Url& url, const std::string& process) co
 
 HttpReply PprofEndpoints::symbol(const HttpRequest& request, const Url& url,
                                  const std::string& process) const {
-  const Result<SnapshotPtr> found = find_process(*context_.registry, url, process);
+  const Result<SnapshotPtr> found = look_up_process(*context_.registry, url, process);
   if (!found) return lookup_error(found.error());
   const Result<std::vector<uint64_t>> addresses =
       parse_addresses(request.method == "POST" ? request.body : addresses_in_query(url.raw_query));

@@ -2,6 +2,7 @@
 #include "agent/http/process_lookup.h"
 
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "agent/base/text.h"
@@ -74,6 +75,18 @@ Result<SnapshotPtr> look_up_process(const Registry& registry, const std::string&
   return failure(ErrorCode::kInvalidArgument,
                  "invalid pid " + shown +
                      ": it must be a decimal number, or a segment name such as liballoc.12.3456");
+}
+
+Result<SnapshotPtr> look_up_process(const Registry& registry, const Url& url,
+                                    const std::string& from_path) {
+  const std::optional<std::string> from_query = url.parameter("pid");
+  if (from_path.empty()) return look_up_process(registry, from_query.value_or(""));
+  if (from_query && *from_query != from_path) {
+    return failure(ErrorCode::kInvalidArgument,
+                   "the path says process \"" + escape_control(from_path) +
+                       "\", the parameter pid says \"" + escape_control(*from_query) + "\"");
+  }
+  return look_up_process(registry, from_path);
 }
 
 }  // namespace liballoc::agent

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "agent/base/result.h"
+#include "agent/http/url.h"
 #include "agent/model/registry.h"
 #include "agent/model/snapshot.h"
 
@@ -16,5 +17,10 @@ namespace liballoc::agent {
 // the candidates) and kNotFound.
 Result<std::shared_ptr<const Snapshot>> look_up_process(const Registry& registry,
                                                         const std::string& name);
+
+// The process that path and query mean together: `from_path`, else the parameter pid, else the only
+// running one.
+Result<std::shared_ptr<const Snapshot>> look_up_process(const Registry& registry, const Url& url,
+                                                        const std::string& from_path);
 
 }  // namespace liballoc::agent

@@ -42,6 +42,17 @@ constexpr Route kRoutes[] = {
      "/processes/{pid}/debug/pprof/cmdline"},
     {"/debug/pprof/symbol", Endpoint::kSymbol, Workers::kProfiles, "/debug/pprof/symbol",
      "/processes/{pid}/debug/pprof/symbol"},
+    {"/api/v1/processes", Endpoint::kApiProcesses, Workers::kQuick, "/api/v1/processes", ""},
+    {"/api/v1/memstats", Endpoint::kApiMemStats, Workers::kQuick, "/api/v1/memstats",
+     "/processes/{pid}/api/v1/memstats"},
+    {"/api/v1/spans", Endpoint::kApiSpans, Workers::kQuick, "/api/v1/spans",
+     "/processes/{pid}/api/v1/spans"},
+    {"/api/v1/size_classes", Endpoint::kApiSizeClasses, Workers::kQuick, "/api/v1/size_classes",
+     "/processes/{pid}/api/v1/size_classes"},
+    {"/api/v1/address_map", Endpoint::kApiAddressMap, Workers::kQuick, "/api/v1/address_map",
+     "/processes/{pid}/api/v1/address_map"},
+    {"/api/v1/events", Endpoint::kApiEvents, Workers::kQuick, "/api/v1/events",
+     "/processes/{pid}/api/v1/events"},
 };
 constexpr std::string_view kOther = "other";
 
@@ -84,7 +95,8 @@ Router::Router(const HttpOptions& options, const HttpContext& context)
     : options_(options),
       context_(context),
       collector_(options.max_processes, CgroupReader(options.cgroup_root)),
-      pprof_(options, context) {}
+      pprof_(options, context),
+      api_(options, context) {}
 
 Match Router::match(const HttpRequest& request) const {
   Match match;
@@ -142,6 +154,18 @@ HttpReply Router::handle(const HttpRequest& request, const Match& match) {
       return pprof_.cmdline(match.url, match.process);
     case Endpoint::kSymbol:
       return pprof_.symbol(request, match.url, match.process);
+    case Endpoint::kApiProcesses:
+      return api_.processes(match.url);
+    case Endpoint::kApiMemStats:
+      return api_.memstats(match.url, match.process);
+    case Endpoint::kApiSpans:
+      return api_.spans(match.url, match.process);
+    case Endpoint::kApiSizeClasses:
+      return api_.size_classes(match.url, match.process);
+    case Endpoint::kApiAddressMap:
+      return api_.address_map(match.url, match.process);
+    case Endpoint::kApiEvents:
+      return api_.events(match.url, match.process);
     case Endpoint::kUnknownProfile:
       return pprof_error(404, "Unknown profile");
     case Endpoint::kNotFound:

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "agent/http/api_endpoints.h"
 #include "agent/http/context.h"
 #include "agent/http/message.h"
 #include "agent/http/pprof_endpoints.h"
@@ -29,6 +30,12 @@ enum class Endpoint {
   kAllocs,
   kCmdline,
   kSymbol,
+  kApiProcesses,
+  kApiMemStats,
+  kApiSpans,
+  kApiSizeClasses,
+  kApiAddressMap,
+  kApiEvents,
   kUnknownProfile,
   kNotFound,
 };
@@ -63,6 +70,7 @@ class Router {
   const HttpContext context_;
   MetricsCollector collector_;
   PprofEndpoints pprof_;
+  const ApiEndpoints api_;
   RequestCounts counts_;
 };
 

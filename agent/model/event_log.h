@@ -2,7 +2,7 @@
 // happened.
 //
 // Thread-safe. Never grows beyond its capacity per process: the oldest events make room, and a
-// reader sees the gap in the sequence numbers.
+// reader learns exactly how many it missed and why.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,21 @@
 #include "agent/model/snapshot.h"
 
 namespace liballoc::agent {
+
+// Where a reader is in the log of one process.
+struct EventCursor {
+  uint64_t log = 0;            // which log, since a key can get a new one; 0 = none yet
+  uint64_t next_index = 0;     // in the order of events appended
+  uint64_t next_sequence = 0;  // in the order of the ring
+};
+
+struct EventBatch {
+  std::vector<Event> events;  // oldest first
+  uint64_t overrun = 0;       // before the first of them: never appended
+  uint64_t dropped = 0;       // before the first of them: appended, but made room since
+  bool more = false;          // there are events behind these
+  bool replaced = false;      // the key has another log than the cursor's: it will not go on
+};
 
 class EventLog {
  public:
@@ -35,10 +50,23 @@ class EventLog {
   // At most `limit` events with a sequence of at least `from_sequence`, oldest first.
   std::vector<Event> since(std::string_view key, uint64_t from_sequence, size_t limit) const;
 
+  // Before the oldest event there is, or behind the newest one.
+  EventCursor oldest(std::string_view key) const;
+  EventCursor newest(std::string_view key) const;
+  // The next events, at most `limit`; moves the cursor behind them.
+  EventBatch read(std::string_view key, EventCursor& cursor, size_t limit) const;
+
  private:
+  struct Log {
+    uint64_t id = 0;
+    uint64_t evicted = 0;  // events that made room: index of the first one there is
+    std::deque<Event> events;
+  };
+
   const size_t capacity_;
-  mutable std::mutex mutex_;  // guards events_
-  std::map<std::string, std::deque<Event>, std::less<>> events_;
+  mutable std::mutex mutex_;  // guards all that follows
+  uint64_t last_id_ = 0;
+  std::map<std::string, Log, std::less<>> logs_;
 };
 
 }  // namespace liballoc::agent

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/model/shared_list.h"
 #include "liballoc/telemetry_abi.h"
 
 namespace liballoc::agent {
@@ -138,6 +139,7 @@ struct ReadHealth {
   uint64_t corrupt_records = 0;   // left out: values that cannot be
   uint64_t dropped_records = 0;   // the writer had no room for them (sum over sections)
   uint64_t ring_events = 0;       // ring head: events ever written
+  uint64_t ring_read = 0;         // of those, read or missed so far
   uint64_t ring_missed = 0;       // events overwritten before this agent read them, cumulative
   uint64_t ring_corrupt = 0;      // ring records that were nonsense, cumulative
   uint64_t growth_failures = 0;
@@ -149,7 +151,9 @@ struct Snapshot {
   int64_t time_unix_ns = 0;       // when it was read
   int64_t exit_time_unix_ns = 0;  // when the end was recorded or noticed; 0 = running
   MemStats memstats;
-  std::vector<Span> spans;
+  uint32_t page_bytes = 8192;     // of the heap; a power of two
+  uint64_t arena_bytes = 67108864;  // a multiple of page_bytes, never 0
+  SharedList<Span> spans;         // shared with the snapshot before while no span changes
   std::vector<Stack> stacks;
   std::vector<Bucket> buckets;
   std::vector<LiveSample> live_samples;

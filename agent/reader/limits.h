@@ -40,6 +40,8 @@ inline constexpr uint64_t kMaxModules = 1u << 14;  // 16 Ki mapped files
 inline constexpr uint64_t kMaxFaults = 1u << 10;   // the library aborts after one
 inline constexpr uint32_t kMaxStackDepth = 1024;   // deeper stacks cannot be told from corruption
 
+inline constexpr uint64_t kMaxArenaBytes = uint64_t{1} << 40;  // 16 Ki times today's arenas
+
 // Bytes fetched by one pread of a table that is compared with a second fetch: stays in the
 // second-level cache.
 inline constexpr size_t kChunkBytes = 256 * 1024;

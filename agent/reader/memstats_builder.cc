@@ -40,7 +40,7 @@ void add_threads(const std::vector<liballoc_abi_thread>& threads, MemStats& out)
   out.tiny_allocs = std::max(out.tiny_allocs, tiny_mallocs);
 }
 
-void add_spans(const std::vector<Span>& spans, MemStats& out) {
+void add_spans(const SharedList<Span>& spans, MemStats& out) {
   for (const Span& span : spans) {
     SizeClassStats* stats = nullptr;
     if (span.state == LIBALLOC_SPAN_LARGE) {

@@ -22,7 +22,7 @@ struct MemStatsInput {
   const std::vector<liballoc_abi_size_class>& size_classes;  // at least LIBALLOC_ABI_SIZE_CLASSES
   const std::vector<liballoc_abi_thread>& threads;
   const liballoc_abi_memstats& memstats;
-  const std::vector<Span>& spans;
+  const SharedList<Span>& spans;
   const std::vector<Bucket>& buckets;
 };
 

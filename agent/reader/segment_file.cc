@@ -32,6 +32,23 @@ int64_t birth_time_ns(int directory_fd, const char* name, int flags) {
   return int64_t{info.stx_btime.tv_sec} * 1000000000 + info.stx_btime.tv_nsec;
 }
 
+ReadResult<void> check_kind_and_size(const struct stat& info) {
+  if (!S_ISREG(info.st_mode)) {
+    return reject(Reject::kNotRegularFile, "file type " + octal(info.st_mode >> 12));
+  }
+  // An empty file is one whose creator has not sized it yet: the header's missing magic says so.
+  const uint64_t bytes = static_cast<uint64_t>(info.st_size);
+  if (bytes != 0 && bytes < sizeof(liballoc_abi_header)) {
+    return reject(Reject::kFileTooSmall, std::to_string(bytes) + " bytes, a header has " +
+                                             std::to_string(sizeof(liballoc_abi_header)));
+  }
+  if (bytes > limits::kMaxFileBytes) {
+    return reject(Reject::kFileTooLarge, std::to_string(bytes) + " bytes, at most " +
+                                             std::to_string(limits::kMaxFileBytes));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::optional<FileId> file_id_at(int directory_fd, const std::string& name) {
@@ -53,9 +70,7 @@ ReadResult<SegmentFile> SegmentFile::open_at(int directory_fd, const std::string
   if (!fd) return reject(Reject::kOpenFailed, errno_text(errno));
   struct stat info {};
   if (::fstat(fd.value(), &info) != 0) return reject(Reject::kOpenFailed, errno_text(errno));
-  if (!S_ISREG(info.st_mode)) {
-    return reject(Reject::kNotRegularFile, "file type " + octal(info.st_mode >> 12));
-  }
+  if (auto checked = check_kind_and_size(info); !checked) return failure(checked.error());
   if (owner != 0 && info.st_uid != owner) {
     return reject(Reject::kWrongOwner,
                   "owner " + std::to_string(info.st_uid) + ", must be " + std::to_string(owner));
@@ -63,16 +78,15 @@ ReadResult<SegmentFile> SegmentFile::open_at(int directory_fd, const std::string
   if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
     return reject(Reject::kWrongMode, "mode " + octal(info.st_mode) + ", must be 0600 or less");
   }
-  // An empty file is one whose creator has not sized it yet: the header's missing magic says so.
-  const uint64_t bytes = static_cast<uint64_t>(info.st_size);
-  if (bytes != 0 && bytes < sizeof(liballoc_abi_header)) {
-    return reject(Reject::kFileTooSmall, std::to_string(bytes) + " bytes, a header has " +
-                                             std::to_string(sizeof(liballoc_abi_header)));
-  }
-  if (bytes > limits::kMaxFileBytes) {
-    return reject(Reject::kFileTooLarge, std::to_string(bytes) + " bytes, at most " +
-                                             std::to_string(limits::kMaxFileBytes));
-  }
+  return SegmentFile(std::move(fd), info);
+}
+
+ReadResult<SegmentFile> SegmentFile::open_path(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) return reject(Reject::kOpenFailed, errno_text(errno));
+  struct stat info {};
+  if (::fstat(fd.value(), &info) != 0) return reject(Reject::kOpenFailed, errno_text(errno));
+  if (auto checked = check_kind_and_size(info); !checked) return failure(checked.error());
   return SegmentFile(std::move(fd), info);
 }
 

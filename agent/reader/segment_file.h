@@ -34,6 +34,10 @@ class SegmentFile final : public ByteSource {
   // others, of a size that can be a segment's.
   static ReadResult<SegmentFile> open_at(int directory_fd, const std::string& name, uid_t owner);
 
+  // For a file that a person names: a regular file of a size that can be a segment's, whoever owns
+  // it and may read it; symbolic links are followed.
+  static ReadResult<SegmentFile> open_path(const std::string& path);
+
   ReadResult<uint64_t> size() const override;
   ReadResult<void> read_at(uint64_t offset, std::span<uint8_t> out) const override;
 

@@ -19,6 +19,12 @@ std::string main_build_id(const ProcessIdentity& identity, const std::vector<Mod
   return {};
 }
 
+// Whole pages, and few enough that their number fits in 32 bits.
+bool believable_arena(const liballoc_abi_header& header) {
+  return header.arena_bytes >= header.page_bytes && header.arena_bytes % header.page_bytes == 0 &&
+         header.arena_bytes <= limits::kMaxArenaBytes;
+}
+
 // Moves the records out and the counts into the snapshot's health.
 template <typename T>
 std::vector<T> take(Table<T>&& table, ReadHealth& health) {
@@ -84,8 +90,8 @@ ReadResult<SegmentReading> SegmentReader::read(const ByteSource& source, bool wr
   LIBALLOC_READ(memstats, load_memstats(source, layout, writer_alive, health));
   LIBALLOC_READ(threads, (read_table<liballoc_abi_thread, false>(
                              source, section(LIBALLOC_SECTION_THREADS), limits::kMaxThreads)));
-  LIBALLOC_READ(spans, (read_table<liballoc_abi_span, true>(source, section(LIBALLOC_SECTION_SPANS),
-                                                            limits::kMaxSpans, writer_alive)));
+  LIBALLOC_READ(spans, spans_.read(source, section(LIBALLOC_SECTION_SPANS), clock, writer_alive,
+                                   health));
   LIBALLOC_READ(modules, (read_table<liballoc_abi_module, false>(
                              source, section(LIBALLOC_SECTION_MODULES), limits::kMaxModules)));
   LIBALLOC_READ(faults, (read_table<liballoc_abi_fault, false>(
@@ -120,11 +126,17 @@ ReadResult<SegmentReading> SegmentReader::read(const ByteSource& source, bool wr
                   source, layout_for_frames.section(LIBALLOC_SECTION_FRAMES), limits::kMaxFrames)));
 
   snapshot.time_unix_ns = now_unix_ns;
+  snapshot.page_bytes = layout.header.page_bytes;
+  if (believable_arena(layout.header)) {
+    snapshot.arena_bytes = layout.header.arena_bytes;
+  } else {
+    ++health.corrupt_records;
+  }
   snapshot.identity = decode_identity(layout.header, take(std::move(identity), health).front());
   snapshot.identity.key = key_;
   snapshot.modules = decode_modules(take(std::move(modules), health), clock, health);
   snapshot.identity.build_id = main_build_id(snapshot.identity, snapshot.modules);
-  snapshot.spans = decode_spans(take(std::move(spans), health), clock, health);
+  snapshot.spans = spans;
   snapshot.faults = decode_faults(take(std::move(faults), health), clock);
   DecodedProfile profile = decode_profile(
       take(std::move(stacks), health), take(std::move(frames), health),
@@ -139,6 +151,7 @@ ReadResult<SegmentReading> SegmentReader::read(const ByteSource& source, bool wr
   snapshot.memstats.epoch = ++epoch_;
   snapshot.memstats.time_unix_ns = now_unix_ns;
   health.ring_events = ring_head;
+  health.ring_read = ring_.position();
   health.ring_missed = ring_.missed();
   health.ring_corrupt = ring_.corrupt();
   health.corrupt_records =

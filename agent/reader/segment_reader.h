@@ -18,6 +18,7 @@
 #include "agent/reader/memstats_builder.h"
 #include "agent/reader/ring_reader.h"
 #include "agent/reader/segment_name.h"
+#include "agent/reader/span_cache.h"
 
 namespace liballoc::agent {
 
@@ -51,6 +52,7 @@ class SegmentReader {
   std::string key_;
   uint64_t epoch_ = 0;
   MemStatsBuilder memstats_;
+  SpanCache spans_;
   RingReader ring_;
   std::vector<Event> pending_events_;  // drained, not yet handed out
   std::optional<liballoc_abi_memstats> last_memstats_;

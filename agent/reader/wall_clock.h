@@ -20,6 +20,8 @@ class WallClock {
   explicit WallClock(const liballoc_abi_header& header)
       : realtime_ns_(header.created_realtime_ns), monotonic_ns_(header.created_monotonic_ns) {}
 
+  bool operator==(const WallClock&) const = default;
+
   // 0 stays 0: unknown.
   int64_t to_unix_ns(uint64_t monotonic_ns) const {
     if (monotonic_ns == 0) return 0;

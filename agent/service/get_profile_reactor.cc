@@ -6,7 +6,7 @@
 #include <variant>
 
 #include "agent/pprof/heap_profile.h"
-#include "agent/service/convert.h"
+#include "agent/messages/convert.h"
 #include "agent/service/request_checks.h"
 
 namespace liballoc::agent {

@@ -11,8 +11,10 @@
 
 #include "agent/base/log.h"
 #include "agent/service/bind_error.h"
+#include "agent/service/events_service.h"
 #include "agent/service/profiles_service.h"
 #include "agent/service/socket_guard.h"
+#include "agent/service/spans_service.h"
 #include "agent/service/stats_service.h"
 #include "agent/service/targets_service.h"
 #include "grpc/health/v1/health.pb.h"
@@ -24,6 +26,8 @@ constexpr const char* kServices[] = {
     "liballoc.telemetry.v1.Targets",
     "liballoc.telemetry.v1.Stats",
     "liballoc.telemetry.v1.Profiles",
+    "liballoc.telemetry.v1.Spans",
+    "liballoc.telemetry.v1.Events",
 };
 
 constexpr int kMaxRequestBytes = 64 * 1024;  // requests name a process and a few fields
@@ -91,7 +95,9 @@ class GrpcServer::Impl {
         state_(std::move(context), options_.limits),
         targets_(state_),
         stats_(state_),
-        profiles_(state_) {}
+        profiles_(state_),
+        spans_(state_),
+        events_(state_) {}
 
   std::optional<std::string> start();
   void stop();
@@ -105,6 +111,8 @@ class GrpcServer::Impl {
   TargetsService targets_;
   StatsService stats_;
   ProfilesService profiles_;
+  SpansService spans_;
+  EventsService events_;
   std::unique_ptr<grpc::Server> server_;
 };
 
@@ -135,6 +143,8 @@ std::optional<std::string> GrpcServer::Impl::start() {
   builder.RegisterService(&targets_);
   builder.RegisterService(&stats_);
   builder.RegisterService(&profiles_);
+  builder.RegisterService(&spans_);
+  builder.RegisterService(&events_);
   {
     const PrivateUmask only_for_this_user;
     g_starting.store(true, std::memory_order_relaxed);

@@ -5,7 +5,7 @@
 
 #include <google/protobuf/field_mask.pb.h>
 
-#include "agent/service/convert.h"
+#include "agent/messages/convert.h"
 #include "agent/service/process_finder.h"
 #include "agent/service/request_checks.h"
 

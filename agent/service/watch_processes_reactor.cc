@@ -4,8 +4,9 @@
 #include <chrono>
 #include <utility>
 
+#include "agent/messages/process_list.h"
+#include "agent/service/error_status.h"
 #include "agent/service/process_finder.h"
-#include "agent/service/process_list.h"
 
 namespace liballoc::agent {
 namespace {
@@ -21,7 +22,7 @@ WatchProcessesReactor::WatchProcessesReactor(ServiceState& state,
       request_(request),
       counted_(take_place(state.open_watches, state.limits.max_watches)),
       wakeup_(std::make_shared<Wakeup>(state.reads)) {
-  if (grpc::Status status = check_states(request_.states()); !status.ok()) {
+  if (grpc::Status status = to_status(check_states(request_.states())); !status.ok()) {
     Finish(status);
   } else if (!counted_) {
     Finish(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many streams are open"));

@@ -21,21 +21,22 @@ LIBALLOC = {
 _LOW = {"model", "base"}
 _READERS = {"reader", "discover"} | _LOW
 _TOOLS = {"pprof", "symbolize"} | _READERS
-_SERVERS = {"service", "http", "metrics"} | _TOOLS
+_SERVERS = {"service", "http", "metrics", "messages"} | _TOOLS
 AGENT = {
     "base": set(),
     "model": {"base"},
+    "messages": set(_LOW),
     "reader": set(_LOW),
     "discover": {"reader"} | _LOW,
     "pprof": set(_READERS),
     "symbolize": set(_READERS),
     "metrics": set(_TOOLS),
-    "service": set(_TOOLS),
-    "http": {"metrics"} | _TOOLS,
+    "service": {"messages"} | _TOOLS,
+    "http": {"metrics", "messages"} | _TOOLS,
     "daemon": set(_SERVERS),
     "cli": set(_SERVERS),
 }
-PROTO_USERS = {"service", "http", "cli"}
+PROTO_USERS = {"messages", "service", "http", "cli"}
 STD_IN_LIBALLOC = {
     "atomic", "array", "bit", "concepts", "cstddef", "cstdint", "cstring", "limits", "new", "optional", "span",
     "type_traits", "utility",

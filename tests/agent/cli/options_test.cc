@@ -66,8 +66,30 @@ TEST_F(OptionsTest, ReadsAWatch) {
   EXPECT_EQ(options.count, 3u);
 }
 
+TEST_F(OptionsTest, ReadsTheViewsOfAHeap) {
+  CliOptions options = accepted({"spans", "7", "--state", "full,partial", "--size", "64,large",
+                                 "--min-occupancy", "10", "--min-age", "60", "--limit", "5"});
+  EXPECT_EQ(options.command, CliCommand::kSpans);
+  EXPECT_EQ(options.states, (std::vector<std::string>{"full", "partial"}));
+  EXPECT_EQ(options.sizes, (std::vector<uint32_t>{64, 0}));
+  EXPECT_EQ(options.min_occupancy, 10);
+  EXPECT_EQ(options.max_occupancy, 100);
+  EXPECT_EQ(options.min_age_seconds, 60u);
+  EXPECT_EQ(options.limit, 5u);
+  options = accepted({"events", "--from-oldest", "--kind", "span-free", "--count", "3"});
+  EXPECT_EQ(options.command, CliCommand::kEvents);
+  EXPECT_TRUE(options.from_oldest);
+  EXPECT_EQ(options.interval, std::chrono::milliseconds(100));
+  EXPECT_EQ(accepted({"top", "--interval", "2"}).interval, std::chrono::seconds(2));
+  EXPECT_EQ(accepted({"map", "--runs", "--address", "0x7f00"}).address, 0x7f00u);
+  EXPECT_TRUE(accepted({"classes", "--all"}).all);
+  options = accepted({"dump", "/tmp/file", "--section", "ring,faults"});
+  EXPECT_EQ(options.file, "/tmp/file");
+  EXPECT_EQ(options.sections, (std::vector<std::string>{"ring", "faults"}));
+}
+
 TEST_F(OptionsTest, CommandsOfLaterVersionsSaySoWhateverFollowsThem) {
-  for (const char* name : {"spans", "events", "top", "release", "sampling", "limit", "dump"}) {
+  for (const char* name : {"release", "sampling", "limit"}) {
     for (const auto& arguments :
          {std::vector<std::string>{name}, std::vector<std::string>{name, "12", "--rate", "5"}}) {
       const CliOver over = refused(arguments);
@@ -98,6 +120,17 @@ TEST_F(OptionsTest, WrongValuesAreNamedWithWhatIsAllowed) {
       {{"profile", "--seconds", "0"}, {"--seconds", "0"}},
       {{"profile", "--seconds", "x"}, {"--seconds", "x"}},
       {{"ps", "--tls-cert", "x"}, {"--tls-cert"}},
+      {{"spans", "--state", "busy"}, {"--state", "\"busy\"", "partial", "page-cached"}},
+      {{"spans", "--size", "0"}, {"--size", "\"0\"", "large"}},
+      {{"spans", "--min-occupancy", "101"}, {"--min-occupancy", "101"}},
+      {{"spans", "--min-occupancy", "60", "--max-occupancy", "50"}, {"--min-occupancy"}},
+      {{"spans", "--min-age", "-1"}, {"--min-age"}},
+      {{"events", "--kind", "sneeze"}, {"--kind", "\"sneeze\"", "heap-grow"}},
+      {{"events", "--interval", "0.001"}, {"--interval", "0.001"}},
+      {{"map", "--address", "7f00"}, {"--address", "\"7f00\"", "0x"}},
+      {{"dump"}, {"FILE"}},
+      {{"dump", "f", "--section", "spam"}, {"--section", "\"spam\"", "faults"}},
+      {{"dump", "f", "--json"}, {"--json"}},
   };
   for (const auto& test : kCases) {
     const CliOver over = refused(test.arguments);

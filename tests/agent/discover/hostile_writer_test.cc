@@ -282,9 +282,12 @@ TEST(HostileWriterTest, ALiveSegmentFullOfNonsenseHurtsNobody) {
   while (!recovered && std::chrono::steady_clock::now() < end) {
     ASSERT_TRUE(collector.collect_now("", kDeadline));
     const auto snapshot = registry.find_key(key);
-    recovered = snapshot != nullptr && snapshot->spans.size() == b.spans.size() &&
+    if (snapshot == nullptr) continue;
+    // A count of events that was nonsense may have taken the reader far ahead: that stays.
+    const uint64_t ahead = snapshot->health.ring_read > snapshot->health.ring_events ? 1 : 0;
+    recovered = snapshot->spans.size() == b.spans.size() &&
                 snapshot->buckets.size() == b.buckets.size() &&
-                snapshot->health.corrupt_records == 0 && snapshot->identity.service == "demo";
+                snapshot->health.corrupt_records == ahead && snapshot->identity.service == "demo";
   }
   EXPECT_TRUE(recovered);
   writer.kill();

@@ -1,6 +1,6 @@
 // convert_test.cc - no field of the model is left out of the messages, and none is mixed up with
 // another.
-#include "agent/service/convert.h"
+#include "agent/messages/convert.h"
 
 #include <gtest/gtest.h>
 
@@ -92,7 +92,7 @@ TEST(ConvertTest, EveryFieldOfReadHealthArrivesOnce) {
   to_proto(health, &message);
   std::multiset<uint64_t> values;
   collect(message, &values);
-  EXPECT_EQ(values, (std::multiset<uint64_t>{1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_EQ(values, (std::multiset<uint64_t>{1, 2, 3, 4, 5, 6, 7, 8}));
 }
 
 TEST(ConvertTest, AProcessIsDescribedInFull) {

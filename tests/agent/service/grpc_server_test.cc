@@ -20,13 +20,14 @@ class GrpcServerTest : public ServerTest {
 TEST_F(GrpcServerTest, HealthKnowsTheWholeAndEachService) {
   start();
   for (const char* service : {"", "liballoc.telemetry.v1.Targets", "liballoc.telemetry.v1.Stats",
-                              "liballoc.telemetry.v1.Profiles"}) {
+                              "liballoc.telemetry.v1.Profiles", "liballoc.telemetry.v1.Spans",
+                              "liballoc.telemetry.v1.Events"}) {
     health::HealthCheckResponse response;
     ASSERT_TRUE(check(service, &response).ok()) << service;
     EXPECT_EQ(response.status(), health::HealthCheckResponse::SERVING) << service;
   }
   health::HealthCheckResponse response;
-  EXPECT_EQ(check("liballoc.telemetry.v1.Spans", &response).error_code(),
+  EXPECT_EQ(check("liballoc.telemetry.v1.Control", &response).error_code(),
             grpc::StatusCode::NOT_FOUND);
 }
 

@@ -4,14 +4,14 @@
 #pragma once
 
 #include <google/protobuf/repeated_field.h>
-#include <grpcpp/support/status.h>
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "agent/base/result.h"
+#include "agent/messages/convert.h"
 #include "agent/model/registry.h"
-#include "agent/service/convert.h"
 #include "liballoc/telemetry/v1/process.pb.h"
 
 namespace liballoc::agent {
@@ -19,8 +19,8 @@ namespace liballoc::agent {
 using StateFilter = google::protobuf::RepeatedField<int>;
 using SnapshotList = std::vector<std::shared_ptr<const Snapshot>>;
 
-// INVALID_ARGUMENT where `states` holds a number that is no state.
-[[nodiscard]] grpc::Status check_states(const StateFilter& states);
+// kInvalidArgument where `states` holds a number that is no state.
+[[nodiscard]] Status check_states(const StateFilter& states);
 
 // Ordered by start time, then key. An empty filter admits all.
 [[nodiscard]] SnapshotList processes_in(const Registry& registry, const StateFilter& states);

@@ -1,21 +1,21 @@
 // process_list.cc - see process_list.h. Must never wait.
-#include "agent/service/process_list.h"
+#include "agent/messages/process_list.h"
 
 #include <algorithm>
 #include <tuple>
 
 namespace liballoc::agent {
 
-grpc::Status check_states(const StateFilter& states) {
+Status check_states(const StateFilter& states) {
   for (const int state : states) {
     if (!pb::ProcessState_IsValid(state) || state == pb::PROCESS_STATE_UNSPECIFIED) {
-      return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
-                          "states: " + std::to_string(state) +
-                              " is no state; PROCESS_STATE_RUNNING, PROCESS_STATE_EXITED, "
-                              "PROCESS_STATE_KILLED and PROCESS_STATE_FAULTED are allowed");
+      return failure(ErrorCode::kInvalidArgument,
+                     "states: " + std::to_string(state) +
+                         " is no state; PROCESS_STATE_RUNNING, PROCESS_STATE_EXITED, "
+                         "PROCESS_STATE_KILLED and PROCESS_STATE_FAULTED are allowed");
     }
   }
-  return grpc::Status::OK;
+  return {};
 }
 
 SnapshotList processes_in(const Registry& registry, const StateFilter& states) {

@@ -1,5 +1,5 @@
 // convert.cc - see convert.h. Must never leave a field of the model out.
-#include "agent/service/convert.h"
+#include "agent/messages/convert.h"
 
 #include <chrono>
 
@@ -160,6 +160,7 @@ void to_proto(const ReadHealth& health, pb::ReadHealth* out) {
   out->set_corrupt_records(health.corrupt_records);
   out->set_dropped_records(health.dropped_records);
   out->set_ring_events(health.ring_events);
+  out->set_ring_read(health.ring_read);
   out->set_ring_missed(health.ring_missed);
   out->set_ring_corrupt(health.ring_corrupt);
   out->set_growth_failures(health.growth_failures);
