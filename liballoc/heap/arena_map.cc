@@ -29,16 +29,44 @@ Span* ArenaMap::raw_span(uintptr_t address) const {
   return arena->spans[page_in_arena(address)].load(std::memory_order_acquire);
 }
 
+namespace {
+bool holds(const Span* s, uintptr_t address) {
+  // Acquire: pairs with the release when the page heap hands a span out.
+  return s != nullptr && s->state.load(std::memory_order_acquire) == SpanState::kInUse && address >= s->base &&
+         address - s->base < s->bytes();
+}
+}  // namespace
+
 Span* ArenaMap::find_in_use(uintptr_t address) const {
   Span* s = raw_span(address);
-  // Acquire: pairs with the release when the page heap hands a span out.
-  if (s == nullptr || s->state.load(std::memory_order_acquire) != SpanState::kInUse) return nullptr;
-  if (address < s->base || address - s->base >= s->bytes()) return nullptr;
-  return s;
+  if (LIBALLOC_LIKELY(holds(s, address))) return s;
+  return find_from_first_page(address);
 }
 
-void ArenaMap::set_spans(Span* span, uintptr_t from) {
-  for (uintptr_t at = from; at < span->end(); at += kPageBytes) {
+// The nearest in-use span that begins at or before the address, when it reaches so far. A pointer that no malloc returned brings
+// us here, so it may take its time.
+Span* ArenaMap::find_from_first_page(uintptr_t address) const {
+  size_t page = page_in_arena(address);
+  uintptr_t base = address & ~(kArenaBytes - 1);
+  for (const HeapArena* arena = arena_of(base); arena != nullptr; arena = arena_of(base)) {
+    for (size_t word = page / 64 + 1; word-- > 0;) {
+      uint64_t bits = arena->pages_in_use[word].load(std::memory_order_relaxed);
+      if (word == page / 64) bits &= ~uint64_t{0} >> (63 - page % 64);
+      if (bits == 0) continue;
+      const size_t first = word * 64 + 63 - static_cast<unsigned>(std::countl_zero(bits));
+      Span* s = arena->spans[first].load(std::memory_order_acquire);  // as in raw_span()
+      return holds(s, address) ? s : nullptr;
+    }
+    if (base < kArenaBytes) break;
+    base -= kArenaBytes;
+    page = kPagesPerArena - 1;
+  }
+  return nullptr;
+}
+
+void ArenaMap::set_spans(Span* span) {
+  span->named_throughout = true;
+  for (uintptr_t at = span->base; at < span->end(); at += kPageBytes) {
     arena_of(at)->spans[page_in_arena(at)].store(span, std::memory_order_release);
   }
 }

@@ -68,13 +68,13 @@ class ArenaMap {
     if (LIBALLOC_UNLIKELY(arena == nullptr)) return 0;
     return arena->page_class[page_in_arena(address)].load(std::memory_order_relaxed);
   }
-  // The in-use span that holds the address, or null. Safe for any value.
+  // The in-use span that holds the address, or null. Safe for any value. At once for the first page of every span and for all of a
+  // span of slots; other pages of a large object are looked for, from there down.
   Span* find_in_use(uintptr_t address) const;
   // Whatever the table says of the page, possibly stale: for the page heap, under its lock.
   Span* raw_span(uintptr_t address) const;
 
-  void set_spans(Span* span) { set_spans(span, span->base); }  // every page of it
-  void set_spans(Span* span, uintptr_t from);                  // its pages from that address on
+  void set_spans(Span* span);            // every page of it
   void set_boundary(Span* span);         // first and last page
   void set_class(const Span* span, uint8_t cls);  // every page's class byte
   void set_in_use(const Span* span, bool in_use); // bitmap bit of the first page
@@ -82,6 +82,8 @@ class ArenaMap {
   static size_t page_in_arena(uintptr_t address) { return (address >> kPageShift) & (kPagesPerArena - 1); }
 
  private:
+  Span* find_from_first_page(uintptr_t address) const;
+
   // Set once by init(), before any pointer of ours exists.
   std::atomic<Entry*> entries_{nullptr};
 };

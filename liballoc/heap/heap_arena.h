@@ -20,7 +20,7 @@ struct HeapArena {
   // use, large, or a span with specials. Relaxed: whoever holds a pointer into a page got it after the page's byte was
   // set, through whatever handed the pointer over.
   std::atomic<uint8_t> page_class[kPagesPerArena];
-  // Per page its span. In-use spans set all their pages, free spans the first and the last; the rest is stale.
+  // Per page its span. In-use spans of slots set all their pages, others the first and the last; the rest is stale.
   std::atomic<Span*> spans[kPagesPerArena];
   std::atomic<uint64_t> pages_in_use[kPagesPerArena / 64];  // bit of each in-use span's first page; page heap lock
   uintptr_t zeroed_base;  // offset of the first byte that was never handed out: it and all behind it are zero

@@ -126,7 +126,9 @@ void PageHeap::insert_free_locked(Span* span) {
   span->state.store(SpanState::kFree, std::memory_order_relaxed);
   stats_.spans_idle++;
   observe_span(span, SpanEvent::kFiled, 0);
-  if (span->pages != pages) observe_span(span, SpanEvent::kMerge, span->pages);
+  if (span->pages == pages) return;
+  span->named_throughout = false;
+  observe_span(span, SpanEvent::kMerge, span->pages);
 }
 
 Span* PageHeap::best_fit_locked(size_t pages) {
@@ -278,8 +280,9 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
   }
   if (!whole) {
     if (touch_fresh_locked(s)) s->need_zero = false;
-    map_.set_spans(s);
+    map_.set_boundary(s);
   }
+  if (size_cls != 0 && !s->named_throughout) map_.set_spans(s);  // a large one is asked for by its first page
   stats_.idle -= s->bytes();
   count_in_use_locked(s->bytes());
   stats_.spans_in_use++;

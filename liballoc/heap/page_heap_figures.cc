@@ -43,7 +43,12 @@ void PageHeap::verify() {
     const SpanState state = s->state.load(std::memory_order_relaxed);
     if (state == SpanState::kInUse) {
       in_use += s->bytes();
-      for (uintptr_t at = s->base; at < s->end(); at += kPageBytes) LIBALLOC_CHECK(map_.find_in_use(at) == s);
+      // Of a large one a few pages, since the others are looked for: near both ends, and at every doubling.
+      const size_t all = s->size_class != 0 ? s->pages : 0;
+      for (size_t page = 0; page < s->pages; page = page < all ? page + 1 : page * 2 + 1) {
+        LIBALLOC_CHECK(map_.find_in_use(s->base + (page << kPageShift)) == s);
+      }
+      LIBALLOC_CHECK(map_.find_in_use(s->end() - 1) == s);
       continue;
     }
     if (state != SpanState::kFree && !s->recent) continue;  // kManual: on its way between the two

@@ -25,6 +25,7 @@ bool PageHeap::init(unsigned hint_count, ArenaMap::Entry* arena_table) {
 
 bool PageHeap::add_arenas_locked(uintptr_t base, size_t bytes) {
   for (uintptr_t at = base; at < base + bytes; at += kArenaBytes) {
+    if (map_.arena_of(at) != nullptr) continue;  // left by an attempt that failed further on: no page of it was used
     const size_t metadata_bytes = align_up(sizeof(HeapArena), system_page_bytes());
     void* metadata = arena_metadata_.allocate(metadata_bytes, system_page_bytes(), sys_.gc);
     if (metadata == nullptr) {
@@ -33,8 +34,8 @@ bool PageHeap::add_arenas_locked(uintptr_t base, size_t bytes) {
       sys_.gc.add(metadata_bytes);
     }
     map_.set(arena_index(at), static_cast<HeapArena*>(metadata));  // zero pages are a valid empty arena
-    stats_.arenas++;
   }
+  stats_.arenas += bytes / kArenaBytes;
   return true;
 }
 

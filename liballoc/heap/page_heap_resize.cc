@@ -12,6 +12,7 @@ bool PageHeap::try_shrink(Span* span, size_t pages) {
   LockHolder hold(lock_);
   Span* tail = split_locked(span, pages);
   if (tail == nullptr) return false;
+  map_.set_boundary(span);  // its last page was none before: the tail looks there for a free neighbour
   tail->need_zero = true;
   tail->scavenged = false;
   tail->unused_since = now;
@@ -32,6 +33,10 @@ bool PageHeap::try_grow(Span* span, size_t pages) {
   size_t found = 0;
   for (uintptr_t at = span->end(); found < pages - span->pages;) {
     const Span* next = map_.raw_span(at);
+    if (next != nullptr && next->recent && next->base == at) {
+      drain_recent_locked(UINT64_MAX);  // what was freed a moment ago is free
+      next = map_.raw_span(at);
+    }
     if (next == nullptr || next->state.load(std::memory_order_relaxed) != SpanState::kFree || next->base != at) {
       return false;
     }
@@ -58,10 +63,10 @@ bool PageHeap::try_grow(Span* span, size_t pages) {
     static_cast<void>(touch_fresh_locked(next));  // its pages have been handed out from now on
     stats_.idle -= next->bytes();
     count_in_use_locked(next->bytes());
-    const uintptr_t from = next->base;
     span->pages += next->pages;
     delete_span_locked(next);
-    map_.set_spans(span, from);
+    span->named_throughout = false;
+    map_.set_boundary(span);
     observe_span(span, SpanEvent::kFiled, 0);
     observe_span(span, SpanEvent::kMerge, span->pages);
   }
