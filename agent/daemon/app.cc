@@ -3,8 +3,10 @@
 
 #include <sys/resource.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <optional>
 #include <string>
 
@@ -41,14 +43,25 @@ class StopSignals {
   sigset_t set_{};
 };
 
+// One per segment (4096 at most), connection and symbol file, with room to spare.
+constexpr rlim_t kWantedOpenFiles = 8192;
+
 // Symbol files, connections and segments each take a descriptor; the usual soft limit of 1024 is
 // below their bounds.
 void allow_open_files() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const bool known = ::getrlimit(RLIMIT_NOFILE, &limit) == 0;
+  const rlim_t before = limit.rlim_cur;
   limit.rlim_cur = limit.rlim_max;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    log_debug("the limit on open files could not be raised");
+  if (!known || ::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    log_warning("the limit on open files stays at " +
+                (known ? std::to_string(before) : std::string("an unknown number")) + ": " +
+                std::strerror(errno));
+  } else if (limit.rlim_max < kWantedOpenFiles) {
+    log_warning(
+        "the limit on open files is " + std::to_string(limit.rlim_max) +
+        ", which may not be raised further: segments beyond it are counted as open_failed; " +
+        std::to_string(kWantedOpenFiles) + " would be enough for all");
   }
 }
 
@@ -65,6 +78,7 @@ AgentStats agent_stats(const Collector& collector) {
   const CollectorStats from = collector.stats();
   AgentStats stats;
   stats.version = LIBALLOC_VERSION;
+  stats.revision = LIBALLOC_REVISION;
   for (size_t i = 0; i < kRejectCount; ++i) {
     stats.segments_rejected[std::string(reject_name(static_cast<Reject>(i)))] = from.rejected[i];
   }

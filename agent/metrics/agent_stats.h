@@ -13,7 +13,7 @@ namespace liballoc::agent {
 
 struct AgentStats {
   std::string version;   // of the agent, e.g. "0.1.0"
-  std::string revision;  // of the source it was built from; empty = unknown
+  std::string revision;  // of the source it was built from, or "unknown"
   std::map<std::string, uint64_t> segments_rejected;  // reason -> segments refused, cumulative
   uint64_t collections = 0;       // completed passes over all segments, cumulative
   double collect_seconds = 0;     // time spent in them, cumulative

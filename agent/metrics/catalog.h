@@ -85,6 +85,7 @@ inline constexpr auto kCatalog = std::to_array<MetricInfo>({
     {"liballoc_ring_events_total", MetricKind::kCounter, "", "pid,service", "Events the process ever wrote to its ring."},
     {"liballoc_ring_dropped_total", MetricKind::kCounter, "", "pid,service", "Events that were overwritten before the agent read them."},
     {"liballoc_ring_corrupt_total", MetricKind::kCounter, "", "pid,service", "Records of the ring left out because their values cannot be."},
+    {"liballoc_telemetry_dropped_records", MetricKind::kGauge, "", "pid,service", "Records that the process had no room for in its segment, and live samples left out for want of their bucket."},
     {"liballoc_epoch_age_seconds", MetricKind::kGauge, "seconds", "pid,service", "Age of the figures of this process at the time of the scrape."},
     {"liballoc_profile_samples_live", MetricKind::kGauge, "", "pid,service", "Sampled objects that are alive."},
     {"liballoc_profile_samples_total", MetricKind::kCounter, "", "pid,service", "Objects ever sampled."},

@@ -23,10 +23,8 @@ namespace liballoc::agent {
 namespace {
 
 constexpr const char* kServices[] = {
-    "liballoc.telemetry.v1.Targets",
-    "liballoc.telemetry.v1.Stats",
-    "liballoc.telemetry.v1.Profiles",
-    "liballoc.telemetry.v1.Spans",
+    "liballoc.telemetry.v1.Targets",  "liballoc.telemetry.v1.Stats",
+    "liballoc.telemetry.v1.Profiles", "liballoc.telemetry.v1.Spans",
     "liballoc.telemetry.v1.Events",
 };
 
@@ -74,7 +72,7 @@ std::shared_ptr<grpc::ServerCredentials> credentials(const std::optional<GrpcTls
   return grpc::SslServerCredentials(options);
 }
 
-void configure(grpc::ServerBuilder& builder) {
+void configure(grpc::ServerBuilder& builder, const GrpcOptions& options) {
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   // Without this a second agent binds the same port and takes half of the connections.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
@@ -84,6 +82,9 @@ void configure(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kClientPingsAllowedMs);
+  // No grace period is set: it would end streams that are in use.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                             static_cast<int>(options.max_connection_age.count()));
 }
 
 }  // namespace
@@ -124,7 +125,7 @@ std::optional<std::string> GrpcServer::Impl::start() {
   grpc::health::v1::HealthCheckRequest::descriptor();
 
   grpc::ServerBuilder builder;
-  configure(builder);
+  configure(builder, options_);
   std::vector<int> ports(options_.listen.size(), 0);
   for (size_t i = 0; i < options_.listen.size(); ++i) {
     const std::string& address = options_.listen[i];

@@ -27,6 +27,9 @@ struct GrpcOptions {
   std::vector<std::string> listen{"127.0.0.1:9891"};
   std::optional<GrpcTls> tls;                  // for all but unix sockets, which have mode 0600
   std::chrono::milliseconds stop_grace{5000};  // stop(): calls under way get this long
+  // After so long a connection takes no further calls: its client opens another, which spreads
+  // clients again after a change of what stands between. Open calls and streams go on.
+  std::chrono::milliseconds max_connection_age{3600 * 1000};
   ServiceLimits limits;
 };
 

@@ -166,6 +166,7 @@ TEST(MetricsCollector, takes_each_figure_from_its_field) {
   EXPECT_EQ(value("ring_events_total"), 900);
   EXPECT_EQ(value("ring_dropped_total"), 90);
   EXPECT_EQ(value("ring_corrupt_total"), 9);
+  EXPECT_EQ(value("telemetry_dropped_records"), 4);
   EXPECT_EQ(value("epoch_age_seconds"), 5);
   EXPECT_EQ(value("profile_samples_live"), is(m.samples_live));
   EXPECT_EQ(value("profile_samples_total"), is(m.samples_taken));

@@ -88,6 +88,7 @@ inline std::shared_ptr<Snapshot> sample_process(uint32_t pid = 4242,
   s->health.ring_events = 900;
   s->health.ring_missed = 90;
   s->health.ring_corrupt = 9;
+  s->health.dropped_records = 4;
 
   Module module;
   module.start = 0x400000;

@@ -31,6 +31,34 @@ TEST_F(GrpcServerTest, HealthKnowsTheWholeAndEachService) {
             grpc::StatusCode::NOT_FOUND);
 }
 
+TEST_F(GrpcServerTest, AnOldConnectionIsLeftByNewCallsAndKeptByAStream) {
+  registry_.publish(sample_process(5));
+  GrpcOptions options;
+  options.max_connection_age = std::chrono::milliseconds(50);
+  start(options);
+  grpc::ClientContext list_context;
+  const auto processes = targets_->WatchProcesses(&list_context, {});
+  pb::WatchProcessesResponse list;
+  ASSERT_TRUE(processes->Read(&list));
+  // Calls go through while several ages pass.
+  const auto begun = std::chrono::steady_clock::now();
+  int calls = 0;
+  ASSERT_TRUE(eventually([&] {
+    grpc::ClientContext context;
+    pb::ListProcessesResponse response;
+    EXPECT_TRUE(targets_->ListProcesses(&context, {}, &response).ok());
+    return ++calls >= 3 &&
+           std::chrono::steady_clock::now() - begun > 4 * options.max_connection_age;
+  }));
+  registry_.publish(sample_process(6));
+  ASSERT_TRUE(processes->Read(&list)) << "the stream goes on";
+  EXPECT_EQ(list.processes_size(), 2);
+  list_context.TryCancel();
+  while (processes->Read(&list)) {
+  }
+  processes->Finish();
+}
+
 TEST_F(GrpcServerTest, AStopSaysNotServingAndEndsStreamsWithUnavailable) {
   registry_.publish(sample_process(5));
   start();
