@@ -90,6 +90,23 @@ void write_classes(XmlWriter& xml, const MemoryFigures& f) {
   xml.line("</classes>");
 }
 
+// <metadata type="..." count="..." size="..."/>: records in use, of what the library keeps for itself.
+void write_metadata(XmlWriter& xml, const MemoryFigures& f) {
+  const auto kind = [&xml](const char* type, uint64_t count, uint64_t bytes) {
+    LineBuffer text;
+    text.text("<metadata type=\"").text(type).text("\" count=\"").dec(count).text("\" size=\"").dec(bytes);
+    xml.line(text.text("\"/>"));
+  };
+  kind("span", f.kept.spans.records, f.kept.spans.bytes);
+  kind("tree node", f.kept.tree_nodes.records, f.kept.tree_nodes.bytes);
+  kind("bitmap", f.kept.bitmaps.records, f.kept.bitmaps.bytes);
+  kind("tiny table", f.kept.tiny_words.records, f.kept.tiny_words.bytes);
+  kind("arena hint", f.kept.arena_hints.records, f.kept.arena_hints.bytes);
+  kind("arena", f.kept.arenas.records, f.kept.arenas.bytes);
+  kind("special", f.specials, f.specials_bytes);
+  kind("thread cache", f.threads.live, f.thread_cache_bytes);
+}
+
 // The part of glibc's layout that stands once per heap and once for the process; there is one heap.
 void write_totals(XmlWriter& xml, const MemoryFigures& f) {
   uint64_t idle_spans = 0, idle_bytes = 0;
@@ -164,6 +181,7 @@ LIBALLOC_EXPORT int malloc_info(int options, FILE* out) noexcept {
   xml.size("heap", "released", f.pages.released);
   xml.size("heap", "peak", f.pages.peak_in_use);
   xml.size("heap", "metadata", f.metadata);
+  write_metadata(xml, f);
   xml.line("</liballoc>");
   xml.line("</malloc>");
   return xml.failed() ? -1 : 0;

@@ -2,7 +2,6 @@
 #include "liballoc/core/bump_memory.h"
 
 #include "liballoc/base/bits.h"
-#include "liballoc/os/os.h"
 #include "liballoc/os/sys_mem.h"
 
 namespace liballoc {
@@ -30,9 +29,8 @@ void* BumpMemory::bump(Chunk* chunk, size_t bytes, size_t align, uint32_t tag) {
 }
 
 BumpMemory::Chunk* BumpMemory::map_chunk(size_t bytes) {
-  // Past the counted sys_alloc(): its debug book has a lock, and this may run anywhere.
-  void* memory = nullptr;
-  if (os_ops().alloc(bytes, &memory) != 0) return nullptr;
+  void* memory = sys_alloc_anywhere(bytes);
+  if (memory == nullptr) return nullptr;
   sys_bytes_.add(bytes);
   auto* chunk = static_cast<Chunk*>(memory);
   chunk->end = reinterpret_cast<uintptr_t>(memory) + bytes;

@@ -16,5 +16,6 @@ size_t emergency_usable(const void* p) {
   const BumpMemory::Header* header = g_reserve.header_of(p);
   return header != nullptr ? header->bytes : 0;
 }
+uint64_t emergency_sys_bytes() { return g_reserve.sys_bytes(); }
 
 }  // namespace liballoc

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace liballoc {
 
@@ -11,5 +12,7 @@ namespace liballoc {
 bool in_emergency(const void* p);
 // Usable bytes of a block that in_emergency().
 size_t emergency_usable(const void* p);
+// Taken from the OS so far.
+uint64_t emergency_sys_bytes();
 
 }  // namespace liballoc

@@ -5,6 +5,7 @@
 
 #include "liballoc/base/bits.h"
 #include "liballoc/core/counters.h"
+#include "liballoc/core/emergency.h"
 #include "liballoc/core/report.h"
 #include "liballoc/core/sbrk_mode.h"
 #include "liballoc/core/slow_path.h"
@@ -70,9 +71,14 @@ bool collect_memory_figures(MemoryFigures* out) {
   out->threads = thread_counts();
   out->pages = g_heap.pages().stats();
   g_heap.pages().for_each_span(add_idle, out);
+  out->kept = g_heap.pages().metadata();
+  out->specials = specials_inuse_count();
+  out->specials_bytes = specials_inuse_bytes();
+  out->thread_cache_bytes = thread_cache_inuse_bytes();
   const SysStats& sys = g_heap.sys();
   out->metadata = sys.mspan.load() + sys.mcache.load() + sys.gc.load() + sys.other.load() + persistent_unused_bytes() +
-                  specials_sys_bytes() + g_segment.backed_bytes() + g_segment.private_bytes() + sbrk_sys_bytes();
+                  specials_sys_bytes() + g_segment.backed_bytes() + g_segment.private_bytes() + sbrk_sys_bytes() +
+                  emergency_sys_bytes();
   const SysMemStats& os = sys_mem_stats();
   out->os_reserved = os.reserved_bytes.load();
   out->os_prepared = os.prepared_bytes.load();

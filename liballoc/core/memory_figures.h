@@ -26,6 +26,8 @@ struct MemoryFigures {  // bytes unless the name says otherwise
   uint64_t tiny_mallocs = 0, tiny_frees = 0;  // objects inside blocks that `classes` count as one each
   PageHeapStats pages;
   Idle idle[kIdleGroups];  // released ones included
+  PageHeapMetadata kept;   // part of metadata, by kind
+  uint64_t specials = 0, specials_bytes = 0, thread_cache_bytes = 0;
   uint64_t metadata = 0;   // everything the library itself took from the OS
   uint64_t os_reserved = 0, os_prepared = 0, os_ready = 0;
   ThreadCounts threads = {0, 0};

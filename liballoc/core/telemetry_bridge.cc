@@ -2,6 +2,7 @@
 #include "liballoc/core/telemetry_bridge.h"
 
 #include "liballoc/base/syscall.h"
+#include "liballoc/core/emergency.h"
 #include "liballoc/core/runtime.h"
 #include "liballoc/core/sampling.h"
 #include "liballoc/core/sbrk_mode.h"
@@ -187,7 +188,7 @@ void on_figures(const PageHeapStats& pages, bool only_pages) {
   m.mcache_sys = sys.mcache.load();
   m.buck_hash_sys = g_segment.backed_bytes() + specials_sys_bytes();
   m.gc_sys = sys.gc.load();
-  m.other_sys = sys.other.load() + persistent_unused_bytes() + sbrk_sys_bytes();
+  m.other_sys = sys.other.load() + persistent_unused_bytes() + sbrk_sys_bytes() + emergency_sys_bytes();
   m.os_reserved = os.reserved_bytes.load();
   for (unsigned i = 0; i < kSysCallCount; i++) m.os_calls[i] = os.calls[i].load();
   m.scavenged_bytes = pages.scavenged_total;

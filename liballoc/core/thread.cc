@@ -198,7 +198,7 @@ void thread_join_segment(Thread* t) {
 
 ThreadCounts thread_counts() { return {g_live_count.load(), g_started_count.load()}; }
 
-uint64_t thread_cache_inuse_bytes() { return g_storage.inuse_bytes(); }
+uint64_t thread_cache_inuse_bytes() { return g_live_count.load() * (sizeof(Thread) + thread_cache_region_bytes()); }
 
 void thread_visit_blocks(void (*visit)(const liballoc_abi_thread* block, void* context), void* context) {
   LockHolder hold(g_registry_lock);

@@ -47,7 +47,7 @@ struct ThreadCounts {
   uint64_t live, started;
 };
 ThreadCounts thread_counts();
-uint64_t thread_cache_inuse_bytes();
+uint64_t thread_cache_inuse_bytes();  // of the threads there are; records of ended ones wait for the next
 
 // Moves the thread's counters into the segment when there is one and they are not there yet. By the thread itself.
 void thread_join_segment(Thread* thread);

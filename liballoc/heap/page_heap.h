@@ -40,6 +40,14 @@ struct PageHeapStats {  // bytes unless named otherwise
   uint64_t heap_sys() const { return in_use + idle; }
 };
 
+// What the page heap keeps in fixed-size allocators, and arenas' tables: records in use.
+struct PageHeapMetadata {
+  struct Kind {
+    uint64_t records = 0, bytes = 0;
+  };
+  Kind spans, tree_nodes, bitmaps, tiny_words, arena_hints, arenas;
+};
+
 class PageHeap {
  public:
   constexpr PageHeap(ArenaMap& map, SysStats& sys)
@@ -47,7 +55,7 @@ class PageHeap {
             FixedAllocBase(16, sys.mspan, false), FixedAllocBase(32, sys.mspan, false),
             FixedAllocBase(64, sys.mspan, false), FixedAllocBase(128, sys.mspan, false),
             FixedAllocBase(256, sys.mspan, false)},
-        tiny_words_(kTinyWordsBytes, sys.mspan, true), hints_(sys.mspan), free_(0x9e3779b9u), scavenged_(0x7f4a7c15u) {}
+        tiny_words_(kTinyWordsBytes, sys.mspan, true), hints_(sys.other), free_(0x9e3779b9u), scavenged_(0x7f4a7c15u) {}
 
   // Call once, before the first allocate(). False when the OS refuses.
   [[nodiscard]] bool init(unsigned hint_count = kArenaHintCount, ArenaMap::Entry* arena_table = nullptr);
@@ -79,6 +87,7 @@ class PageHeap {
   // Tells the observer the figures as they are.
   void publish();
   PageHeapStats stats();
+  PageHeapMetadata metadata();
   // Every span record that exists, with the lock held. The visitor must not call back.
   void for_each_span(void (*visit)(Span* span, void* context), void* context);
 

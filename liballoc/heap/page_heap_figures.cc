@@ -1,4 +1,5 @@
 // page_heap_figures.cc - what the page heap says of itself: see page_heap.h. Never changes a span.
+#include "liballoc/base/bits.h"
 #include "liballoc/base/check.h"
 #include "liballoc/heap/heap_observer.h"
 #include "liballoc/heap/page_heap.h"
@@ -24,6 +25,21 @@ void PageHeap::publish() {
 PageHeapStats PageHeap::stats() {
   LockHolder hold(lock_);
   return stats_;
+}
+
+PageHeapMetadata PageHeap::metadata() {
+  LockHolder hold(lock_);
+  PageHeapMetadata m;
+  m.spans = {spans_.inuse_objects(), spans_.inuse_bytes()};
+  m.tree_nodes = {nodes_.inuse_objects(), nodes_.inuse_bytes()};
+  for (const FixedAllocBase& b : bits_) {
+    m.bitmaps.records += b.inuse_objects();
+    m.bitmaps.bytes += b.inuse_bytes();
+  }
+  m.tiny_words = {tiny_words_.inuse_objects(), tiny_words_.inuse_bytes()};
+  m.arena_hints = {hints_.size(), hints_.size() * sizeof(ArenaHint)};
+  m.arenas = {stats_.arenas, stats_.arenas * align_up(sizeof(HeapArena), system_page_bytes())};
+  return m;
 }
 
 void PageHeap::for_each_span(void (*visit)(Span*, void*), void* context) {

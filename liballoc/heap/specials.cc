@@ -53,6 +53,7 @@ void clear_specials(ArenaMap& map, Span* span) {
 }
 
 uint64_t specials_inuse_bytes() { return g_storage.inuse_bytes(); }
+uint64_t specials_inuse_count() { return g_storage.inuse_objects(); }
 uint64_t specials_sys_bytes() { return g_special_bytes.load(); }
 void specials_lock_for_fork() { g_lock.lock(); }
 void specials_unlock_after_fork(bool in_child) {

@@ -30,6 +30,7 @@ void clear_specials(ArenaMap& map, Span* span);
 inline bool has_specials(const Span* span) { return load_relaxed(&span->specials) != nullptr; }
 
 uint64_t specials_inuse_bytes();
+uint64_t specials_inuse_count();
 uint64_t specials_sys_bytes();
 void specials_lock_for_fork();
 void specials_unlock_after_fork(bool in_child);

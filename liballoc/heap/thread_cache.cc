@@ -44,10 +44,14 @@ uint32_t max_fill(unsigned size_class) {
 
 }  // namespace
 
-bool thread_cache_init(ThreadState& state, RelaxedCounter& stat) {
+size_t thread_cache_region_bytes() {
   const size_t page = system_page_bytes();
-  const size_t hot = align_up(sizeof(ThreadCache), page);
-  const size_t bytes = hot + align_up(kSlotOffset[kCacheClasses] * sizeof(void*), page);
+  return align_up(sizeof(ThreadCache), page) + align_up(kSlotOffset[kCacheClasses] * sizeof(void*), page);
+}
+
+bool thread_cache_init(ThreadState& state, RelaxedCounter& stat) {
+  const size_t hot = align_up(sizeof(ThreadCache), system_page_bytes());
+  const size_t bytes = thread_cache_region_bytes();
   void* region = sys_alloc(bytes);
   if (region == nullptr) return false;
   // Refused by kernels before 4.14: then only fork() itself is safe, through its handlers.

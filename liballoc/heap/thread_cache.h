@@ -63,6 +63,8 @@ struct ThreadState {
 
 // Gives `state` (zero-filled) its cache. False when the OS refuses. `stat` gets the bytes.
 [[nodiscard]] bool thread_cache_init(ThreadState& state, RelaxedCounter& stat);
+// What each takes of the OS.
+size_t thread_cache_region_bytes();
 // False when bins are wiped or new: reset them before use.
 bool thread_cache_is_ready(const ThreadState& state);
 // Drops what a thread held that does not exist in this process; its slots are lost.

@@ -114,6 +114,14 @@ void* sys_alloc(size_t bytes) {
   return p;
 }
 
+void* sys_alloc_anywhere(size_t bytes) {
+  g_stats.calls[kSysAlloc].add(1);
+  void* p = nullptr;
+  if (!succeeded(os_ops().alloc(bytes, &p))) return nullptr;
+  account(MemState::kNone, MemState::kReady, bytes);
+  return p;
+}
+
 void sys_free(void* at, size_t bytes, MemState from) {
   g_stats.calls[kSysFree].add(1);
   if (!succeeded(os_ops().unmap(at, bytes))) return;

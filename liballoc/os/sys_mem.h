@@ -42,6 +42,8 @@ void sys_used(void* at, size_t bytes);
 bool sys_unused(void* at, size_t bytes);
 void sys_fault(void* at, size_t bytes, MemState from);
 [[nodiscard]] void* sys_alloc(size_t bytes);
+// The same, counted but not in the debug build's book, which has a lock: for memory that a signal handler needs, never given back.
+[[nodiscard]] void* sys_alloc_anywhere(size_t bytes);
 void sys_free(void* at, size_t bytes, MemState from);
 // Whether core dumps have the contents of the range, which is Prepared or Ready. False when the OS refused (each change may cost
 // a mapping, and mappings are limited): then some of the range may have changed and some not.

@@ -285,6 +285,19 @@ TEST(MallocInfoTest, WritesWellFormedXmlWithTheRightSums) {
   EXPECT_EQ(size_of(all, "/malloc/liballoc/heap", "inuse") + size_of(all, "/malloc/liballoc/heap", "idle"), system);
   EXPECT_GT(size_of(all, "/malloc/liballoc/heap", "metadata"), 0u);
   EXPECT_GE(size_of(all, "/malloc/aspace", "total"), system);
+  uint64_t kept = 0;
+  for (const char* kind : {"span", "tree node", "bitmap", "tiny table", "arena hint", "arena", "special", "thread cache"}) {
+    const Element* e = find(all, "/malloc/liballoc/metadata", kind);
+    ASSERT_NE(e, nullptr) << kind;
+    EXPECT_EQ(e->number("count") == 0, e->number("size") == 0) << kind;
+    kept += e->number("size");
+  }
+  const auto count = [&all](const char* kind) { return find(all, "/malloc/liballoc/metadata", kind)->number("count"); };
+  EXPECT_EQ(count("span"), count("tree node")) << "each span comes with its node";
+  EXPECT_GE(count("bitmap"), 1u);
+  EXPECT_GE(count("arena"), 1u);
+  EXPECT_GE(count("thread cache"), 1u);
+  EXPECT_LE(kept, size_of(all, "/malloc/liballoc/heap", "metadata"));
   for (size_t i = 0; i < 2000; i++) free(g_objects[i]);
 }
 
