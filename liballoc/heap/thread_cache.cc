@@ -19,6 +19,7 @@ consteval std::array<uint32_t, kCacheClasses + 1> make_slot_offsets() {
 }
 constexpr auto kSlotOffset = make_slot_offsets();
 constexpr uint32_t kFirstFill = 8, kFirstLimit = 16;
+static_assert(kFirstLimit <= kFewSlots);
 
 // Keeps the sum over bins as of their last slow path, without walking them.
 void note_cached(ThreadState& state, unsigned cache_cls) {
@@ -33,8 +34,22 @@ void note_cached(ThreadState& state, unsigned cache_cls) {
 void start_small(ThreadState& state, unsigned cache_cls) {
   const uint32_t most = max_slots(size_class_of(cache_cls));
   Bin& bin = state.cache->bins[cache_cls];
+  bin.base = bin.top = state.few + size_t{cache_cls} * kFewSlots;
   bin.limit = bin.base + (most < kFirstLimit ? most : kFirstLimit);
   state.fill[cache_cls] = takes_slots_directly(size_class_of(cache_cls)) ? 1 : kFirstFill;  // each may cost a span
+}
+
+// Lets a bin hold that many slots, in another place if need be.
+void grow_bin(ThreadState& state, unsigned cache_cls, uint32_t slots) {
+  Bin& bin = state.cache->bins[cache_cls];
+  void** const few = state.few + size_t{cache_cls} * kFewSlots;
+  if (slots > kFewSlots && bin.base == few) {
+    const size_t n = static_cast<size_t>(bin.top - bin.base);
+    bin.base = state.slots + kSlotOffset[cache_cls];
+    memcpy(bin.base, few, n * sizeof(void*));
+    bin.top = bin.base + n;
+  }
+  bin.limit = bin.base + slots;
 }
 
 uint32_t max_fill(unsigned size_class) {
@@ -42,23 +57,31 @@ uint32_t max_fill(unsigned size_class) {
   return half == 0 ? 1 : half;
 }
 
+// What lies where in the memory of one thread's cache.
+struct Region {
+  size_t page = system_page_bytes();
+  size_t few_at = align_up(sizeof(ThreadCache), page);  // the wiped part ends here
+  size_t many_at = few_at + align_up(kCacheClasses * kFewSlots * sizeof(void*), page);
+  size_t saved_at = many_at + align_up(kSlotOffset[kCacheClasses] * sizeof(void*), page);
+  size_t bytes = saved_at + align_up(kCacheClasses * sizeof(Bin), page);
+};
+
 }  // namespace
 
-size_t thread_cache_region_bytes() {
-  const size_t page = system_page_bytes();
-  return align_up(sizeof(ThreadCache), page) + align_up(kSlotOffset[kCacheClasses] * sizeof(void*), page);
-}
+size_t thread_cache_region_bytes() { return Region().bytes; }
 
 bool thread_cache_init(ThreadState& state, RelaxedCounter& stat) {
-  const size_t hot = align_up(sizeof(ThreadCache), system_page_bytes());
-  const size_t bytes = thread_cache_region_bytes();
+  const Region parts;
+  const size_t hot = parts.few_at, bytes = parts.bytes;
   void* region = sys_alloc(bytes);
   if (region == nullptr) return false;
   // Refused by kernels before 4.14: then only fork() itself is safe, through its handlers.
   static_cast<void>(os_wipe_on_fork(region, hot));
   stat.add(bytes);
   state.cache = static_cast<ThreadCache*>(region);
-  state.slots = reinterpret_cast<void**>(static_cast<char*>(region) + hot);
+  state.few = reinterpret_cast<void**>(static_cast<char*>(region) + parts.few_at);
+  state.slots = reinterpret_cast<void**>(static_cast<char*>(region) + parts.many_at);
+  state.saved_bins = reinterpret_cast<Bin*>(static_cast<char*>(region) + parts.saved_at);
   thread_cache_reset_bins(state);
   return true;
 }
@@ -75,8 +98,6 @@ void thread_cache_forget(ThreadState& state) {
 
 void thread_cache_reset_bins(ThreadState& state) {
   for (unsigned c = 0; c < kCacheClasses; c++) {
-    Bin& bin = state.cache->bins[c];
-    bin.base = bin.top = state.slots + kSlotOffset[c];
     start_small(state, c);
     state.noted[c] = 0;
   }
@@ -92,7 +113,7 @@ void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls) {
   if (want > most) want = most;
   // A class that is refilled often gets more each time.
   state.fill[cache_cls] = static_cast<uint16_t>(want * 2 > most ? most : want * 2);
-  if (bin.limit < bin.base + want) bin.limit = bin.base + want;
+  if (bin.limit < bin.base + want) grow_bin(state, cache_cls, want);
 
   if (const uint32_t got = heap.transfer(cache_cls).take(bin.base + want, want)) {
     if (got < want) memmove(bin.base, bin.base + want - got, got * sizeof(void*));
@@ -129,7 +150,7 @@ bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, 
   const uint32_t limit = static_cast<uint32_t>(bin.limit - bin.base);
   *bad = BadFree::kNone;
   if (limit < most && state.bin_bytes < kMaxBinBytes) {
-    bin.limit = bin.base + (limit * 2 > most ? most : limit * 2);
+    grow_bin(state, cache_cls, limit * 2 > most ? most : limit * 2);
     return true;
   }
   // The older half goes: what was freed last is warm.
@@ -173,7 +194,7 @@ bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** cul
 uint64_t thread_cache_bytes(const ThreadState& state) { return state.bin_bytes + state.pages.bytes(); }
 
 void thread_cache_save_for_fork(ThreadState& state) {
-  for (unsigned c = 0; c < kCacheClasses; c++) state.saved_tops[c] = state.cache->bins[c].top;
+  for (unsigned c = 0; c < kCacheClasses; c++) state.saved_bins[c] = state.cache->bins[c];
   state.saved = true;
 }
 
@@ -181,9 +202,8 @@ void thread_cache_restore_after_fork(ThreadState& state) {
   thread_cache_reset_bins(state);
   if (!state.saved) return;
   for (unsigned c = 0; c < kCacheClasses; c++) {
-    Bin& bin = state.cache->bins[c];
-    bin.top = state.saved_tops[c];
-    if (bin.limit < bin.top) bin.limit = bin.top;
+    state.cache->bins[c] = state.saved_bins[c];
+    note_cached(state, c);
   }
   state.saved = false;
 }

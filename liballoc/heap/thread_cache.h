@@ -45,19 +45,23 @@ constexpr uint32_t max_slots(unsigned size_class) {
 // Classes with so few slots to a span that a thread takes slots from the central list rather than own a span.
 constexpr bool takes_slots_directly(unsigned size_class) { return kClasses[size_class].objects <= 8; }
 
+// Up to here a bin has its slots in a place that touches little memory.
+inline constexpr uint32_t kFewSlots = 32;
+
 // Bytes of free slots beyond which a thread's bins stop growing.
 inline constexpr uint64_t kMaxBinBytes = uint64_t{4} << 20;
 
 struct ThreadState {
   ThreadCache* cache;         // in wiped pages
-  void** slots;               // storage of all bins
+  void** few;                 // storage of bins that hold few slots, side by side: kFewSlots each
+  void** slots;               // storage of those that grew
   Span* spans[kCacheClasses]; // owned span per class, null = none yet (the empty sentinel)
   uint16_t fill[kCacheClasses];  // slots the next refill asks for
   uint16_t noted[kCacheClasses];  // slots in each bin at its last slow path
   uint64_t bin_bytes;             // their sum in bytes
   PageCache pages;
   TinyCursor tiny;
-  void** saved_tops[kCacheClasses];  // bins as they were when fork() was called
+  Bin* saved_bins;  // kCacheClasses of them, as they were when fork() was called
   bool saved;
 };
 
