@@ -52,6 +52,12 @@ void grow_bin(ThreadState& state, unsigned cache_cls, uint32_t slots) {
   bin.limit = bin.base + slots;
 }
 
+// 64 KiB worth, between 8 and 64.
+uint32_t slots_for_others(unsigned size_class) {
+  const uint32_t n = 65536 / kClasses[size_class].bytes;
+  return n < 8 ? 8 : n > 64 ? 64 : n;
+}
+
 uint32_t max_fill(unsigned size_class) {
   const uint32_t half = max_slots(size_class) / 2;
   return half == 0 ? 1 : half;
@@ -146,7 +152,11 @@ void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls) {
 
 bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, BadFree* bad, void** culprit) {
   Bin& bin = state.cache->bins[cache_cls];
-  const uint32_t most = max_slots(size_class_of(cache_cls));
+  // A thread that frees more than it asks for, what others made, has no use for many slots.
+  const uint32_t asked = 2 * uint32_t{state.fill[cache_cls]};
+  const uint32_t for_others = slots_for_others(size_class_of(cache_cls));
+  uint32_t most = asked > for_others ? asked : for_others;
+  if (most > max_slots(size_class_of(cache_cls))) most = max_slots(size_class_of(cache_cls));
   const uint32_t limit = static_cast<uint32_t>(bin.limit - bin.base);
   *bad = BadFree::kNone;
   if (limit < most && state.bin_bytes < kMaxBinBytes) {
