@@ -15,6 +15,11 @@ LIBALLOC_PACKAGES_TEST=(
   clang libclang-rt-14-dev libgtest-dev libgmock-dev binutils python3 python3-grpcio python3-protobuf golang-go
   redis-server redis-tools sqlite3 perl lua5.4 git nginx postgresql-15 prometheus jsonnet util-linux xz-utils
 )
+# For scripts/test --full besides: programs that are run under load, and the cross compiler with its emulator.
+LIBALLOC_PACKAGES_FULL=(
+  wrk memcached nodejs z3 ffmpeg openssl stress-ng libpython3.11-testsuite
+  g++-aarch64-linux-gnu qemu-user
+)
 # To compare it: the other allocators, and the programs that are run under all of them.
 LIBALLOC_PACKAGES_BENCH=(
   libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2 libgtest-dev libgmock-dev

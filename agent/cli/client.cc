@@ -133,6 +133,15 @@ CliResult<pb::GetMemStatsResponse> AgentClient::memstats(const pb::GetMemStatsRe
   return response;
 }
 
+CliResult<pb::ListFaultsResponse> AgentClient::faults(const pb::ListFaultsRequest& request) {
+  grpc::ClientContext context;
+  context.set_deadline(deadline_in(kCallTimeout));
+  pb::ListFaultsResponse response;
+  const grpc::Status status = impl_->stats_->ListFaults(&context, request, &response);
+  if (!status.ok()) return failed(impl_->agent_, status);
+  return response;
+}
+
 CliResult<bool> AgentClient::watch_memstats(
     const pb::WatchMemStatsRequest& request,
     const std::function<bool(const pb::WatchMemStatsResponse&)>& next) {

@@ -36,6 +36,8 @@ class AgentClient {
   [[nodiscard]] CliResult<pb::ListProcessesResponse> list_processes();
   [[nodiscard]] CliResult<pb::GetMemStatsResponse> memstats(const pb::GetMemStatsRequest& request);
 
+  [[nodiscard]] CliResult<pb::ListFaultsResponse> faults(const pb::ListFaultsRequest& request);
+
   // Calls `next` with each reading until it returns false or the stream ends (then the result is
   // true).
   [[nodiscard]] CliResult<bool> watch_memstats(

@@ -43,6 +43,13 @@ CliExit run_stats(AgentClient& client, const CliOptions& options,
   } else {
     out << render_memstats(stats);
     if (options.classes) out << "\n" << render_classes(stats.memstats());
+    if (stats.process().state() == pb::PROCESS_STATE_FAULTED) {
+      pb::ListFaultsRequest faults_request;
+      faults_request.mutable_process()->set_key(stats.process().key());
+      const auto faults = client.faults(faults_request);
+      if (const auto* failure = std::get_if<CliFailure>(&faults)) return complain(err, *failure);
+      out << render_faults(std::get<0>(faults));
+    }
   }
   return flushed(out, err);
 }

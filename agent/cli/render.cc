@@ -67,7 +67,48 @@ std::string render_processes(const pb::ListProcessesResponse& list) {
                    human_bytes(process.sys()), bytes_or_unknown(process.resident_bytes()),
                    process.service(), process.executable()});
   }
-  return table.str();
+  std::string out = table.str();
+  for (const pb::Process& process : list.processes()) {
+    if (process.fault().empty()) continue;
+    out += "pid " + std::to_string(process.ref().pid()) + ": " + escape_control(process.fault()) +
+           "\n";
+  }
+  return out;
+}
+
+namespace {
+
+std::string render_stack(const char* title,
+                         const google::protobuf::RepeatedPtrField<pb::FaultFrame>& frames) {
+  if (frames.empty()) return "";
+  std::string out = std::string("  ") + title + "\n";
+  for (const pb::FaultFrame& frame : frames) {
+    char address[32];
+    std::snprintf(address, sizeof(address), "0x%llx",
+                  static_cast<unsigned long long>(frame.address()));
+    out += "    " + (frame.function().empty() ? address : escape_control(frame.function()));
+    if (!frame.file().empty()) {
+      out += " " + escape_control(frame.file()) + ":" + std::to_string(frame.line());
+    } else {
+      out += " in " + escape_control(frame.module());
+    }
+    out += "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string render_faults(const pb::ListFaultsResponse& reply) {
+  std::string out;
+  for (const pb::Fault& fault : reply.faults()) {
+    out += "\nfault at " + human_time(fault.time().seconds()) + " UTC in thread " +
+           std::to_string(fault.tid()) + "\n  " + escape_control(fault.message()) + "\n";
+    out += render_stack("found at", fault.found_at());
+    out += render_stack("allocated at", fault.allocated_at());
+    out += render_stack("freed at", fault.freed_at());
+  }
+  return out;
 }
 
 std::string render_memstats(const pb::GetMemStatsResponse& reply) {

@@ -13,6 +13,8 @@ namespace liballoc::agent {
 [[nodiscard]] std::string state_name(::liballoc::telemetry::v1::ProcessState state);  // "running"
 [[nodiscard]] std::string render_processes(
     const ::liballoc::telemetry::v1::ListProcessesResponse& list);
+[[nodiscard]] std::string render_faults(
+    const ::liballoc::telemetry::v1::ListFaultsResponse& reply);
 [[nodiscard]] std::string render_memstats(
     const ::liballoc::telemetry::v1::GetMemStatsResponse& reply);
 [[nodiscard]] std::string render_classes(const ::liballoc::telemetry::v1::MemStats& stats);

@@ -96,6 +96,7 @@ void to_proto(const Snapshot& snapshot, pb::Process* out) {
   out->set_heap_alloc(snapshot.memstats.heap_alloc);
   out->set_sys(snapshot.memstats.sys);
   out->set_resident_bytes(snapshot.memstats.resident_bytes);
+  if (!snapshot.faults.empty()) out->set_fault(snapshot.faults.front().message);
 }
 
 void to_proto(const MemStats& stats, pb::MemStats* out) {

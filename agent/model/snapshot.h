@@ -127,9 +127,12 @@ struct Event {
 };
 
 struct Fault {
+  static constexpr uint32_t kNoStack = UINT32_MAX;
   uint64_t code = 0, address = 0, span_base = 0, object_base = 0;
   int64_t time_unix_ns = 0;
   uint32_t tid = 0, size_class = 0, span_state = 0;
+  // Indexes into Snapshot::stacks: of the object's allocation and free, and of the call that found the fault.
+  uint32_t alloc_stack = kNoStack, free_stack = kNoStack, fault_stack = kNoStack;
   std::string message;
 };
 

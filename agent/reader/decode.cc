@@ -134,8 +134,12 @@ std::vector<Module> decode_modules(const std::vector<liballoc_abi_module>& recor
   return modules;
 }
 
-std::vector<Fault> decode_faults(const std::vector<liballoc_abi_fault>& records,
+std::vector<Fault> decode_faults(const std::vector<liballoc_abi_fault>& records, size_t stack_count,
                                  const WallClock& clock) {
+  const auto stack_index = [stack_count](uint32_t record_plus_one) {
+    return record_plus_one != 0 && record_plus_one <= stack_count ? record_plus_one - 1
+                                                                  : Fault::kNoStack;
+  };
   std::vector<Fault> faults;
   for (const liballoc_abi_fault& r : records) {
     if (r.code == 0) continue;
@@ -148,6 +152,9 @@ std::vector<Fault> decode_faults(const std::vector<liballoc_abi_fault>& records,
     fault.tid = r.tid;
     fault.size_class = r.size_class;
     fault.span_state = r.span_state;
+    fault.alloc_stack = stack_index(r.alloc_stack);
+    fault.free_stack = stack_index(r.free_stack);
+    fault.fault_stack = stack_index(r.fault_stack);
     fault.message = decode_string(r.message);
     faults.push_back(std::move(fault));
   }

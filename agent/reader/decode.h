@@ -25,7 +25,8 @@ std::vector<Span> decode_spans(const std::vector<liballoc_abi_span>& records,
 std::vector<Module> decode_modules(const std::vector<liballoc_abi_module>& records,
                                    const WallClock& clock, ReadHealth& health);
 
-std::vector<Fault> decode_faults(const std::vector<liballoc_abi_fault>& records,
+// `stack_count`: records of the stacks section, whose numbers are the indexes into Snapshot::stacks.
+std::vector<Fault> decode_faults(const std::vector<liballoc_abi_fault>& records, size_t stack_count,
                                  const WallClock& clock);
 
 struct DecodedProfile {

@@ -137,10 +137,11 @@ ReadResult<SegmentReading> SegmentReader::read(const ByteSource& source, bool wr
   snapshot.modules = decode_modules(take(std::move(modules), health), clock, health);
   snapshot.identity.build_id = main_build_id(snapshot.identity, snapshot.modules);
   snapshot.spans = spans;
-  snapshot.faults = decode_faults(take(std::move(faults), health), clock);
-  DecodedProfile profile = decode_profile(
-      take(std::move(stacks), health), take(std::move(frames), health),
-      take(std::move(buckets), health), take(std::move(samples), health), clock, health);
+  const std::vector<liballoc_abi_stack> stack_records = take(std::move(stacks), health);
+  snapshot.faults = decode_faults(take(std::move(faults), health), stack_records.size(), clock);
+  DecodedProfile profile = decode_profile(stack_records, take(std::move(frames), health),
+                                          take(std::move(buckets), health),
+                                          take(std::move(samples), health), clock, health);
   snapshot.stacks = std::move(profile.stacks);
   snapshot.buckets = std::move(profile.buckets);
   snapshot.live_samples = std::move(profile.live_samples);

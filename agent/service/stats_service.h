@@ -16,6 +16,10 @@ class StatsService final : public ::liballoc::telemetry::v1::Stats::CallbackServ
       grpc::CallbackServerContext* context,
       const ::liballoc::telemetry::v1::GetMemStatsRequest* request,
       ::liballoc::telemetry::v1::GetMemStatsResponse* response) override;
+  grpc::ServerUnaryReactor* ListFaults(
+      grpc::CallbackServerContext* context,
+      const ::liballoc::telemetry::v1::ListFaultsRequest* request,
+      ::liballoc::telemetry::v1::ListFaultsResponse* response) override;
   grpc::ServerWriteReactor<::liballoc::telemetry::v1::WatchMemStatsResponse>* WatchMemStats(
       grpc::CallbackServerContext* context,
       const ::liballoc::telemetry::v1::WatchMemStatsRequest* request) override;

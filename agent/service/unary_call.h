@@ -15,14 +15,14 @@ namespace liballoc::agent {
 // `body` returns the call's grpc::Status and has filled in the response; `context` lives until it
 // has returned.
 template <typename Body>
-grpc::ServerUnaryReactor* run_unary(ServiceState& state, grpc::CallbackServerContext* context,
-                                    Body body) {
+grpc::ServerUnaryReactor* run_unary(ServiceState& state, WorkQueue& queue,
+                                    grpc::CallbackServerContext* context, Body body) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   if (state.draining.load(std::memory_order_relaxed)) {
     reactor->Finish(draining_status());
     return reactor;
   }
-  const bool accepted = state.reads.submit([context, reactor, body = std::move(body)] {
+  const bool accepted = queue.submit([context, reactor, body = std::move(body)] {
     reactor->Finish(context->IsCancelled() ? grpc::Status::CANCELLED : body());
   });
   if (!accepted) {
@@ -30,6 +30,12 @@ grpc::ServerUnaryReactor* run_unary(ServiceState& state, grpc::CallbackServerCon
                                  "too many calls wait for an answer; try again later"));
   }
   return reactor;
+}
+
+template <typename Body>
+grpc::ServerUnaryReactor* run_unary(ServiceState& state, grpc::CallbackServerContext* context,
+                                    Body body) {
+  return run_unary(state, state.reads, context, std::move(body));
 }
 
 }  // namespace liballoc::agent

@@ -68,6 +68,7 @@ template <void* (*Slow)(size_t bytes)>
     return allocate_sampled(static_cast<unsigned>(offset / kClassScale), bytes);
   }
   bin.top = top - 1;
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // taken before it is read: see interrupted_hit_test.cc
   return top[-1];
 }
 
@@ -98,6 +99,7 @@ LIBALLOC_INLINE void release_or(void* p, Said... said) {
   void** top = bin.top;
   if (LIBALLOC_UNLIKELY(top == bin.limit)) return Slow(p, said...);
   *top = p;
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // there before it can be taken
   bin.top = top + 1;
   count_free(entry_at(cache->counters, offset));
 }

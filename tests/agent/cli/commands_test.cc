@@ -110,6 +110,26 @@ TEST_F(CommandsTest, StatsNeedsNoPidWhereThereIsOneProcess) {
   EXPECT_TRUE(printed("pid 6, exited"));
 }
 
+TEST_F(CommandsTest, AFaultIsShownWithItsStacks) {
+  auto faulted = sample_process(7);
+  faulted->state = ProcessState::kFaulted;
+  faulted->modules.push_back({0x1000, 0x2000, 0, 0x1000, 0, 0, "/usr/bin/web", "ab"});
+  faulted->stacks = {Stack{{0x1111}, false}};
+  Fault fault;
+  fault.code = LIBALLOC_FAULT_DOUBLE_FREE;
+  fault.tid = 9;
+  fault.message = "double free\x1b[2J: 0xc000001000";
+  fault.fault_stack = 0;
+  faulted->faults = {fault};
+  registry_.publish(faulted);
+  ASSERT_EQ(run({"stats"}), kCliOk) << err_.str();
+  EXPECT_TRUE(printed("UTC in thread 9\n  double free")) << out_.str();
+  EXPECT_TRUE(printed("  found at\n    0x1111 in /usr/bin/web\n")) << out_.str();
+  EXPECT_FALSE(printed("\x1b"));
+  ASSERT_EQ(run({"ps"}), kCliOk) << err_.str();
+  EXPECT_TRUE(printed("pid 7: double free")) << out_.str();
+}
+
 TEST_F(CommandsTest, SeveralOrNoProcessesNeedAPid) {
   EXPECT_EQ(run({"stats"}), kCliNoProcess);
   EXPECT_TRUE(complained("the agent sees no process"));

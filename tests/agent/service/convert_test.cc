@@ -118,6 +118,8 @@ TEST(ConvertTest, AProcessIsDescribedInFull) {
   snapshot.memstats.heap_alloc = 11;
   snapshot.memstats.sys = 12;
   snapshot.memstats.resident_bytes = 13;
+  snapshot.faults.resize(2);
+  snapshot.faults[0].message = "double free";
   pb::Process process;
   to_proto(snapshot, &process);
   std::multiset<uint64_t> ignored;
@@ -131,6 +133,7 @@ TEST(ConvertTest, AProcessIsDescribedInFull) {
   EXPECT_EQ(process.exit_time().nanos(), 500000000);
   EXPECT_EQ(process.hostname(), "host");
   EXPECT_EQ(process.sys(), 12u);
+  EXPECT_EQ(process.fault(), "double free");
 }
 
 TEST(ConvertTest, UnknownTimesAreAbsent) {

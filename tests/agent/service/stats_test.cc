@@ -52,6 +52,39 @@ TEST_F(StatsTest, FiguresAreReadForTheRequest) {
   }
 }
 
+TEST_F(StatsTest, AFaultIsListedWithItsKindAndItsStacks) {
+  auto faulted = sample_process(5);
+  faulted->state = ProcessState::kFaulted;
+  faulted->modules.push_back({0x1000, 0x2000, 0, 0x1000, 0, 0, "/usr/bin/web", "ab"});
+  faulted->stacks = {Stack{{0x1111, 0x1222}, false}, Stack{{0x1333}, false}};
+  Fault fault;
+  fault.code = LIBALLOC_FAULT_DOUBLE_FREE;
+  fault.address = 0xc000001000;
+  fault.tid = 6;
+  fault.message = "double free: 0xc000001000";
+  fault.fault_stack = 0;
+  fault.alloc_stack = 1;
+  faulted->faults = {fault};
+  registry_.publish(faulted);
+  start();
+  grpc::ClientContext context;
+  pb::ListFaultsRequest request;
+  *request.mutable_process() = by_pid(5);
+  pb::ListFaultsResponse response;
+  ASSERT_TRUE(stats_->ListFaults(&context, request, &response).ok());
+  EXPECT_EQ(response.process().state(), pb::PROCESS_STATE_FAULTED);
+  ASSERT_EQ(response.faults_size(), 1);
+  const pb::Fault& got = response.faults(0);
+  EXPECT_EQ(got.kind(), pb::FAULT_KIND_DOUBLE_FREE);
+  EXPECT_EQ(got.message(), fault.message);
+  EXPECT_EQ(got.address(), fault.address);
+  ASSERT_EQ(got.found_at_size(), 2);
+  EXPECT_EQ(got.found_at(0).address(), 0x1111u);
+  EXPECT_EQ(got.found_at(0).module(), "/usr/bin/web");
+  ASSERT_EQ(got.allocated_at_size(), 1);
+  EXPECT_EQ(got.freed_at_size(), 0) << "not known";
+}
+
 TEST_F(StatsTest, OldFiguresOfARunningProcessAreCalledStale) {
   registry_.publish(sample_process(5));
   start();

@@ -1,0 +1,192 @@
+// interrupted_hit_test.cc - a signal handler that allocates, run after every single instruction of a malloc or free that takes no
+// slow path. Says for which handlers that is safe (docs/heap.md, The C functions), and how: the trap flag stops the real malloc
+// and free of liballoc.a at each instruction, once per run, and the handler does its worst there.
+// Each run is a process of its own, since what is not safe leaves a heap that must not be used again.
+#include <gtest/gtest.h>
+#include <malloc.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+
+#include "liballoc/core/thread.h"
+#include "liballoc/heap/size_classes.h"
+
+#if defined(__x86_64__)
+
+namespace {
+
+constexpr size_t kBytes = 240;       // a class that neither gtest nor libc uses much
+constexpr size_t kMostLive = 4096;
+constexpr uint64_t kTrapFlag = 0x100;
+
+// No containers: everything between arming and checking must leave the heap to the test.
+void* g_live[kMostLive];
+size_t g_live_count = 0;
+
+void add_live(void* p) { g_live[g_live_count++] = p; }
+void* drop_live() { return g_live[--g_live_count]; }
+
+enum class Handler { kTemporary, kTwoCrossed, kReplace, kKeep, kFreeOlder };
+
+// What the handler of a program may do.
+void handle(Handler what) {
+  switch (what) {
+    case Handler::kTemporary: {  // allocates, frees it again
+      void* volatile p = malloc(kBytes);
+      free(p);
+      break;
+    }
+    case Handler::kTwoCrossed: {  // frees all it allocated, in another order
+      void* volatile a = malloc(kBytes);
+      void* volatile b = malloc(kBytes);
+      void* volatile c = malloc(kBytes);
+      free(a);
+      free(c);
+      free(b);
+      break;
+    }
+    case Handler::kReplace:  // frees what was there before, then allocates
+      free(drop_live());
+      add_live(malloc(kBytes));
+      break;
+    case Handler::kKeep:  // keeps what it allocates
+      add_live(malloc(kBytes));
+      break;
+    case Handler::kFreeOlder:  // frees what was there before
+      free(drop_live());
+      break;
+  }
+}
+
+Handler g_handler;
+int g_stop_at, g_steps;  // instructions since arming; the handler runs at the one numbered g_stop_at
+bool g_ran;
+
+void on_trap(int, siginfo_t*, void*) {
+  if (g_steps++ != g_stop_at) return;
+  g_ran = true;
+  handle(g_handler);
+}
+
+__attribute__((noinline)) void trap(bool on) {
+  uint64_t flags = 0;
+  __asm__ volatile("pushfq\n\tpopq %0" : "=r"(flags) : : "memory");
+  flags = on ? flags | kTrapFlag : flags & ~kTrapFlag;
+  __asm__ volatile("pushq %0\n\tpopfq" : : "r"(flags) : "memory", "cc");
+}
+
+bool all_different() {
+  std::sort(g_live, g_live + g_live_count);
+  for (size_t i = 0; i < g_live_count; i++) {
+    if (g_live[i] == nullptr) return false;
+    if (i != 0 && reinterpret_cast<uintptr_t>(g_live[i]) - reinterpret_cast<uintptr_t>(g_live[i - 1]) < kBytes) return false;
+  }
+  return true;
+}
+
+constexpr int kOk = 0, kNotReached = 10, kOverlap = 11, kMiscounted = 12, kNoHit = 13;
+
+// One run: `filled` slots lie in the bin, then one malloc or free is interrupted at its instruction number `at`.
+int run(bool in_malloc, Handler what, int at, int filled) {
+  struct sigaction action = {};
+  action.sa_sigaction = on_trap;
+  action.sa_flags = SA_SIGINFO;
+  if (sigaction(SIGTRAP, &action, nullptr) != 0) return kNoHit;
+  void* some[200];
+  for (void*& p : some) p = malloc(kBytes);
+  for (int i = 0; i < 100; i++) add_live(some[i]);
+  for (int i = 100; i < 200; i++) free(some[i]);
+  const liballoc::Bin& bin = liballoc::t_cache->bins[liballoc::size_to_class(kBytes)];
+  while (bin.top - bin.base > filled) add_live(malloc(kBytes));
+  while (bin.top - bin.base < filled) free(drop_live());
+  if (bin.top - bin.base != filled || bin.top == bin.limit) return kNoHit;
+  void* victim = in_malloc ? nullptr : drop_live();
+  const struct mallinfo2 before = mallinfo2();
+  const size_t live_before = g_live_count + (in_malloc ? 0 : 1);
+  g_handler = what;
+  g_stop_at = at;
+  g_steps = 0;
+  g_ran = false;
+  trap(true);
+  if (in_malloc) {
+    void* p = malloc(kBytes);
+    trap(false);
+    add_live(p);
+  } else {
+    free(victim);
+    trap(false);
+  }
+  if (!g_ran) return kNotReached;
+  const struct mallinfo2 after = mallinfo2();
+  const auto grown = static_cast<int64_t>(after.uordblks - before.uordblks);
+  if (grown != (static_cast<int64_t>(g_live_count) - static_cast<int64_t>(live_before)) * int64_t{kBytes}) return kMiscounted;
+  for (int i = 0; i < 2000; i++) add_live(malloc(kBytes));  // hands out whatever the bin holds now, and more
+  return all_different() ? kOk : kOverlap;
+}
+
+// Over all instructions: how many runs went wrong, and the first result that was.
+struct Outcome {
+  int reached = 0, overlaps = 0, miscounted = 0, crashed = 0;
+};
+
+Outcome run_all(bool in_malloc, Handler what, int filled) {
+  Outcome out;
+  for (int at = 0; at < 200; at++) {
+    const pid_t child = fork();
+    if (child == 0) _exit(run(in_malloc, what, at, filled));
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    const int result = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (result == kNotReached) break;
+    out.reached++;
+    if (result == kOverlap) out.overlaps++;
+    else if (result == kMiscounted) out.miscounted++;
+    else if (result != kOk) out.crashed++;
+  }
+  return out;
+}
+
+// Deep enough for every handler's allocations to be hits.
+constexpr int kEnough = 20;
+
+TEST(InterruptedHitTest, AHandlerThatFreesAllItAllocatesAndNothingElseMayRunAnywhere) {
+  for (const bool in_malloc : {true, false}) {
+    for (const Handler what : {Handler::kTemporary, Handler::kTwoCrossed}) {
+      for (const int filled : {4, 5, kEnough}) {
+        SCOPED_TRACE(testing::Message() << (in_malloc ? "malloc, " : "free, ") << static_cast<int>(what) << ", " << filled);
+        const Outcome out = run_all(in_malloc, what, filled);
+        EXPECT_GE(out.reached, 15) << "the trap must have stopped at the hit's instructions";
+        EXPECT_EQ(out.overlaps, 0);
+        EXPECT_EQ(out.miscounted, 0);
+        EXPECT_EQ(out.crashed, 0);
+      }
+    }
+  }
+}
+
+TEST(InterruptedHitTest, AHandlerThatOnlyFreesMayInterruptEveryFree) {
+  const Outcome out = run_all(/*in_malloc=*/false, Handler::kFreeOlder, kEnough);
+  EXPECT_GE(out.reached, 15);
+  EXPECT_EQ(out.overlaps + out.miscounted + out.crashed, 0);
+}
+
+// What docs/heap.md says of the others. Counts stay exact even then.
+TEST(InterruptedHitTest, AHandlerThatKeepsWhatItAllocatesMayBeHandedTheSlotOfTheHitItInterrupts) {
+  for (const bool in_malloc : {true, false}) {
+    const Outcome out = run_all(in_malloc, Handler::kKeep, kEnough);
+    EXPECT_GE(out.reached, 15);
+    EXPECT_GT(out.overlaps, 0) << "has it become safe? then the documentation must say so";
+    EXPECT_EQ(out.miscounted, 0);
+    EXPECT_EQ(out.crashed, 0);
+  }
+}
+
+}  // namespace
+
+#endif
