@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "liballoc/heap/page_heap.h"
@@ -126,8 +127,8 @@ TEST_P(AccountingTest, EveryByteIsInTheStateThatTheFiguresSay) {
   EXPECT_EQ(pages_.stats().in_use, 0u);
   EXPECT_EQ(pages_.stats().idle, pages_.stats().released);
 }
-INSTANTIATE_TEST_SUITE_P(AnOs, AccountingTest, testing::Values(0, 37, 5), [](const auto& info) {
-  return info.param == 0 ? std::string("ThatGives") : "ThatRefusesEvery" + std::to_string(info.param);
+INSTANTIATE_TEST_SUITE_P(AnOs, AccountingTest, testing::Values(0, 37, 5), [](const auto& p) {
+  return p.param == 0 ? std::string("ThatGives") : "ThatRefusesEvery" + std::to_string(p.param);
 });
 
 TEST_F(AccountingTest, EveryKindOfMetadataIsCountedWhileItIsInUse) {
