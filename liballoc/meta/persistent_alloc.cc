@@ -16,6 +16,12 @@ struct ChunkHeader {
   ChunkHeader* next;  // written before the chunk is published, constant afterwards
 };
 
+// The chunk that is being used up. Zero = none yet.
+struct PersistentChunk {
+  uintptr_t at = 0;
+  uintptr_t end = 0;
+};
+
 constinit SpinLock g_lock{LockRank::kMeta};  // guards g_global
 constinit PersistentChunk g_global;
 // Release when a chunk is added, acquire in in_persistent_alloc(): its header is visible.
@@ -50,7 +56,7 @@ void* take(PersistentChunk* chunk, size_t bytes, size_t align) {
 
 }  // namespace
 
-void* persistent_alloc(size_t bytes, size_t align, RelaxedCounter& stat, PersistentChunk* local) {
+void* persistent_alloc(size_t bytes, size_t align, RelaxedCounter& stat) {
   LIBALLOC_DCHECK(bytes != 0);
   if (align == 0) align = kPersistentDefaultAlign;
   LIBALLOC_DCHECK(is_power_of_two(align) && align <= system_page_bytes());
@@ -59,8 +65,6 @@ void* persistent_alloc(size_t bytes, size_t align, RelaxedCounter& stat, Persist
   if (bytes >= kPersistentDirectBytes) {
     taken = align_up(bytes, system_page_bytes());
     p = sys_alloc(taken);
-  } else if (local != nullptr) {
-    p = take(local, bytes, align);
   } else {
     LockHolder hold(g_lock);
     p = take(&g_global, bytes, align);

@@ -14,16 +14,8 @@ inline constexpr size_t kPersistentChunkBytes = 256 * 1024;
 inline constexpr size_t kPersistentDirectBytes = 64 * 1024;
 inline constexpr size_t kPersistentDefaultAlign = 8;
 
-// A thread's own chunk: allocations from it take no lock. Zero-initialised = none yet.
-struct PersistentChunk {
-  uintptr_t at = 0;
-  uintptr_t end = 0;
-};
-
 // `align` a power of two up to the system page, 0 = default. Adds the bytes to `stat`. Null when the OS refuses.
-// `local`, when given, is the calling thread's chunk and is tried first.
-[[nodiscard]] void* persistent_alloc(size_t bytes, size_t align, RelaxedCounter& stat,
-                                     PersistentChunk* local = nullptr);
+[[nodiscard]] void* persistent_alloc(size_t bytes, size_t align, RelaxedCounter& stat);
 
 // Whether p points into a chunk (not: into a direct allocation).
 bool in_persistent_alloc(const void* p);

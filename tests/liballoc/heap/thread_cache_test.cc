@@ -104,6 +104,7 @@ TEST_F(ThreadCacheTest, TheChildOfAForkFindsEveryBinEmptyAndFullUntilRestored) {
   void* b = allocate(8);
   release(8, b);
   release(8, a);
+  const auto held = static_cast<uint64_t>(state_->cache->bins[8].top - state_->cache->bins[8].base);
   state_->cache->state = state_.get();
   thread_cache_save_for_fork(*state_);
   const pid_t child = fork();
@@ -111,6 +112,7 @@ TEST_F(ThreadCacheTest, TheChildOfAForkFindsEveryBinEmptyAndFullUntilRestored) {
     const Bin& bin = state_->cache->bins[8];
     bool ok = bin.top == bin.base && bin.top == bin.limit && state_->cache->state == nullptr;
     thread_cache_restore_after_fork(*state_);
+    ok = ok && thread_cache_bytes(*state_) == held * kClasses[8].bytes;
     ok = ok && allocate(8) == a && allocate(8) == b;
     _exit(ok ? 0 : 1);
   }

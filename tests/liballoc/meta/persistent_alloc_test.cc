@@ -51,15 +51,6 @@ TEST(PersistentAllocTest, LargeRequestsGoToTheOsDirectly) {
   EXPECT_EQ(stat.load(), kPersistentDirectBytes);
 }
 
-TEST(PersistentAllocTest, AThreadsOwnChunkServesWithoutTheSharedOne) {
-  RelaxedCounter stat;
-  PersistentChunk chunk;
-  void* a = persistent_alloc(16, 16, stat, &chunk);
-  void* b = persistent_alloc(16, 16, stat, &chunk);
-  EXPECT_EQ(static_cast<char*>(b) - static_cast<char*>(a), 16);
-  EXPECT_TRUE(in_persistent_alloc(a));
-}
-
 TEST(PersistentAllocTest, ThreadsNeverShareMemory) {
   RelaxedCounter stat;
   std::mutex lock;
