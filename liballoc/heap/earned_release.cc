@@ -9,7 +9,8 @@ namespace {
 
 // Whoever held his memory for so long has earned returning all of it.
 constexpr uint64_t kEarnAllUs = 30'000'000;
-// And no heap earns more than so many bytes a second: refaults cost 0.43 s a GiB, so 64 MiB/s are 2.7 % of one processor.
+// And no heap earns more than so many bytes a second: returning costs 0.2 s a GiB and wanting it back 0.43 s, so 64 MiB/s are 4 %
+// of one processor.
 constexpr uint64_t kMostPerSecond = uint64_t{64} << 20;
 constexpr uint64_t kMostEarning = kMostPerSecond * (kEarnAllUs / 1'000'000);  // bytes held that earn at that rate
 constexpr uint64_t kLongestUs = 4'000'000'000;                                // booked at once; bounds a product below
@@ -18,8 +19,8 @@ static_assert(kLongestUs < UINT64_MAX / kMostEarning);
 constexpr uint64_t kKeep = uint64_t{16} << 20;
 // Less is not worth a system call now.
 constexpr uint64_t kWorthIt = uint64_t{16} << 20;
-// What one free returns at most, unless it freed more than that itself: about 5 ms.
-constexpr uint64_t kMostPerFree = uint64_t{64} << 20;
+// What one free returns at most, unless it freed more than that itself: 5 to 8 ms.
+constexpr uint64_t kMostPerFree = uint64_t{32} << 20;
 
 }  // namespace
 

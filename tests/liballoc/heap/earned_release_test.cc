@@ -93,8 +93,8 @@ TEST_F(EarnedReleaseTest, WhatIsReturnedIsBoundedPerFree) {
   const uint64_t before = pages_.stats().scavenged_total;
   pages_.free(small);
   EXPECT_GT(pages_.stats().scavenged_total, before);
-  EXPECT_LE(pages_.stats().scavenged_total - before, 64 * kMiB);
-  EXPECT_LE(g_largest_release, 64 * kMiB) << "a longer span is cut";
+  EXPECT_LE(pages_.stats().scavenged_total - before, 32 * kMiB);
+  EXPECT_LE(g_largest_release, 32 * kMiB) << "a longer span is cut";
   pages_.verify();
 }
 
