@@ -106,6 +106,8 @@ HttpResponse profile_list_page(const Snapshot& process) {
             " (<a href=\"" + link + "?debug=1\">as text</a>, <a href=\"" + link +
             "?seconds=30\">change over 30 s</a>)</li>\n";
   }
+  body += "<li><a href=\"" + base + "peakheap\">peakheap</a>: memory in use when the heap was at its "
+          "highest (<a href=\"" + base + "peakheap?debug=1\">as text</a>)</li>\n";
   body += "<li><a href=\"" + base + "cmdline\">cmdline</a>: the command line</li>\n</ul>\n";
   return page(title, body);
 }

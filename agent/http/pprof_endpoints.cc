@@ -173,6 +173,9 @@ PprofEndpoints::SnapshotPtr PprofEndpoints::refreshed(const SnapshotPtr& snapsho
 HttpReply PprofEndpoints::profile(ProfileKind kind, const Url& url, const std::string& process) {
   const Result<ProfileRequest> request = parse_request(url, options_.max_delta);
   if (!request) return pprof_error(400, request.error().message);
+  if (kind == ProfileKind::kPeakHeap && request->seconds.count() != 0) {
+    return pprof_error(400, "the profile peakheap has no change over seconds: it is of one moment");
+  }
   const Result<SnapshotPtr> found = look_up_process(*context_.registry, url, process);
   if (!found) return lookup_error(found.error());
   SnapshotPtr snapshot = refreshed(*found);

@@ -38,6 +38,8 @@ constexpr Route kRoutes[] = {
      "/processes/{pid}/debug/pprof/heap"},
     {"/debug/pprof/allocs", Endpoint::kAllocs, Workers::kProfiles, "/debug/pprof/allocs",
      "/processes/{pid}/debug/pprof/allocs"},
+    {"/debug/pprof/peakheap", Endpoint::kPeakHeap, Workers::kProfiles, "/debug/pprof/peakheap",
+     "/processes/{pid}/debug/pprof/peakheap"},
     {"/debug/pprof/cmdline", Endpoint::kCmdline, Workers::kQuick, "/debug/pprof/cmdline",
      "/processes/{pid}/debug/pprof/cmdline"},
     {"/debug/pprof/symbol", Endpoint::kSymbol, Workers::kProfiles, "/debug/pprof/symbol",
@@ -150,6 +152,8 @@ HttpReply Router::handle(const HttpRequest& request, const Match& match) {
       return pprof_.profile(ProfileKind::kHeap, match.url, match.process);
     case Endpoint::kAllocs:
       return pprof_.profile(ProfileKind::kAllocs, match.url, match.process);
+    case Endpoint::kPeakHeap:
+      return pprof_.profile(ProfileKind::kPeakHeap, match.url, match.process);
     case Endpoint::kCmdline:
       return pprof_.cmdline(match.url, match.process);
     case Endpoint::kSymbol:

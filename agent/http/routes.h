@@ -28,6 +28,7 @@ enum class Endpoint {
   kPprofIndex,
   kHeap,
   kAllocs,
+  kPeakHeap,
   kCmdline,
   kSymbol,
   kApiProcesses,

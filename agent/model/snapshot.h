@@ -67,6 +67,7 @@ struct MemStats {
   int64_t peak_heap_inuse_time_unix_ns = 0;
   uint64_t scavenged_bytes_total = 0, scavenge_ns_total = 0;
   uint64_t heap_grows = 0, heap_grow_bytes = 0;
+  uint64_t next_trigger = 0;  // heap_inuse at which the peak profile is taken next
   uint64_t soft_limit = 0, soft_limit_hits = 0, out_of_memory = 0;
   uint64_t sample_period = 0, samples_taken = 0, samples_live = 0, samples_truncated = 0;
   uint64_t threads_live = 0, threads_started = 0;
@@ -136,6 +137,16 @@ struct Fault {
   std::string message;
 };
 
+// What was in use at the highest heap so far, as of the last trigger (telemetry_abi.h): raw sampled counts.
+struct PeakProfile {
+  uint64_t heap_inuse = 0;  // when it was taken; 0 = none was
+  int64_t time_unix_ns = 0;
+  struct InUse {
+    uint64_t objects = 0, requested = 0;
+  };
+  std::vector<InUse> buckets;  // [i] belongs to Snapshot::buckets[i]; may be shorter
+};
+
 // What could not be read as written. All 0 in a quiet process.
 struct ReadHealth {
   uint64_t torn_records = 0;      // left out of this snapshot: the writer was inside them
@@ -159,6 +170,7 @@ struct Snapshot {
   SharedList<Span> spans;         // shared with the snapshot before while no span changes
   std::vector<Stack> stacks;
   std::vector<Bucket> buckets;
+  PeakProfile peak;
   std::vector<LiveSample> live_samples;
   std::vector<Module> modules;
   std::vector<Fault> faults;

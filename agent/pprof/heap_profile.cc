@@ -18,7 +18,27 @@ namespace {
 constexpr uint64_t kNoId = 0;
 
 std::string_view name_of(ProfileKind kind) {
-  return kind == ProfileKind::kHeap ? "heap" : "allocs";
+  switch (kind) {
+    case ProfileKind::kHeap: return "heap";
+    case ProfileKind::kAllocs: return "allocs";
+    case ProfileKind::kPeakHeap: break;
+  }
+  return "peakheap";
+}
+
+// The process as if its buckets had been read at the peak.
+Snapshot at_peak(const Snapshot& snapshot) {
+  Snapshot peak = snapshot;
+  if (snapshot.peak.heap_inuse != 0) peak.time_unix_ns = snapshot.peak.time_unix_ns;
+  for (size_t i = 0; i < peak.buckets.size(); ++i) {
+    const PeakProfile::InUse was =
+        i < snapshot.peak.buckets.size() ? snapshot.peak.buckets[i] : PeakProfile::InUse{};
+    Bucket& bucket = peak.buckets[i];
+    bucket.allocs = was.objects;
+    bucket.alloc_requested = was.requested;
+    bucket.frees = bucket.free_requested = 0;
+  }
+  return peak;
 }
 
 int64_t to_int64(uint64_t value) {
@@ -143,8 +163,10 @@ EncodedProfile encode(const Snapshot& snapshot, ProfileKind kind, PcTable& pcs,
 
 }  // namespace
 
-EncodedProfile encode_profile(const Snapshot& snapshot, ProfileKind kind,
-                              const ProfileOptions& options, SymbolSource* symbols) {
+EncodedProfile encode_profile(const Snapshot& now, ProfileKind kind, const ProfileOptions& options,
+                              SymbolSource* symbols) {
+  const bool at_the_peak = kind == ProfileKind::kPeakHeap;
+  const Snapshot& snapshot = at_the_peak ? at_peak(now) : now;
   PcTable pcs(snapshot, options.symbolize ? symbols : nullptr);
   if (options.debug > 0) {
     return {heap_text(snapshot, pcs), "text/plain; charset=utf-8", std::string(name_of(kind))};

@@ -13,8 +13,9 @@
 
 namespace liballoc::agent {
 
-// The same figures; they differ in the default sample type.
-enum class ProfileKind { kHeap, kAllocs };
+// Heap and allocs are the same figures; they differ in the default sample type. The peak's are of the
+// time when the heap was at its highest: alloc values are the inuse values.
+enum class ProfileKind { kHeap, kAllocs, kPeakHeap };
 
 struct ProfileOptions {
   bool symbolize = true;

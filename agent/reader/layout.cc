@@ -39,6 +39,7 @@ constexpr std::array<KindRule, kSectionKinds> kRules = {{
     {sizeof(liballoc_abi_record), true, 0},
     {sizeof(liballoc_abi_fault), false, 0},
     {sizeof(liballoc_abi_size_class), true, LIBALLOC_ABI_SIZE_CLASSES},
+    {sizeof(liballoc_abi_peak), false, 0},
 }};
 
 std::string number(uint64_t value) { return std::to_string(value); }

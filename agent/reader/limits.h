@@ -54,6 +54,10 @@ inline constexpr int kTornRetries = 16;
 // not minutes.
 inline constexpr int kTornRetryBudget = 4096;
 
+// Readings of the peak table: the writer takes a peak when the heap has grown by a sixteenth, so that
+// two within one reading are rare.
+inline constexpr int kPeakRetries = 3;
+
 // Fetches of header and directory while an extent seems to end behind valid_bytes: one more than
 // the extents that can be added meanwhile, and a fetch takes a few microseconds.
 inline constexpr int kLayoutFetches = 8;

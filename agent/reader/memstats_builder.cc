@@ -89,6 +89,7 @@ void copy_record(const liballoc_abi_memstats& m, const WallClock& clock, MemStat
   out.scavenge_ns_total = m.scavenge_ns;
   out.heap_grows = m.heap_grows;
   out.heap_grow_bytes = m.heap_grow_bytes;
+  out.next_trigger = m.next_trigger;
   out.soft_limit = m.soft_limit;
   out.soft_limit_hits = m.soft_limit_hits;
   out.out_of_memory = m.out_of_memory;

@@ -71,6 +71,38 @@ ReadResult<liballoc_abi_memstats> SegmentReader::load_memstats(const ByteSource&
   return raw.records.front();
 }
 
+// Two peaks fit into the table, so the records of one are whole for as long as memstats do not show the one after the next.
+ReadResult<PeakProfile> SegmentReader::load_peak(const ByteSource& source, const Layout& layout,
+                                                 liballoc_abi_memstats memstats, bool writer_alive,
+                                                 const WallClock& clock, ReadHealth& health) {
+  for (int tries = 0; memstats.peak_generation != 0 && tries < limits::kPeakRetries; ++tries) {
+    PeakProfile peak;
+    const uint64_t generation = memstats.peak_generation;
+    peak.heap_inuse = memstats.peak_profile_inuse;
+    peak.time_unix_ns = clock.to_unix_ns(memstats.peak_profile_ns);
+    LIBALLOC_READ(fresh, load_layout(source));
+    LIBALLOC_READ(table, (read_table<liballoc_abi_peak, false>(
+                             source, fresh.section(LIBALLOC_SECTION_PEAK), limits::kMaxBuckets)));
+    const std::vector<liballoc_abi_peak> records = std::move(table.records);
+    peak.buckets.reserve(records.size());
+    for (const liballoc_abi_peak& record : records) {
+      const bool counts = record.generation[generation % 2] == generation;
+      peak.buckets.push_back(counts ? PeakProfile::InUse{record.objects[generation % 2],
+                                                         record.requested[generation % 2]}
+                                    : PeakProfile::InUse{});
+    }
+    LIBALLOC_READ(after, load_memstats(source, layout, writer_alive, health));
+    // The next one may be being written into the other half already, the one after that not.
+    if (after.peak_generation == generation) {
+      health.dropped_records = saturating_add(health.dropped_records, table.dropped);
+      last_peak_ = std::move(peak);
+      break;
+    }
+    memstats = after;
+  }
+  return last_peak_;
+}
+
 ReadResult<SegmentReading> SegmentReader::read(const ByteSource& source, bool writer_alive,
                                                int64_t now_unix_ns) {
   SegmentReading reading;
@@ -111,6 +143,8 @@ ReadResult<SegmentReading> SegmentReader::read(const ByteSource& source, bool wr
                                  ? 0
                                  : section(LIBALLOC_SECTION_RING).extents.front().count;
 
+  LIBALLOC_READ(peak, load_peak(source, layout, memstats, writer_alive, clock, health));
+
   // From here on each table must be at least as new as what refers to it.
   LIBALLOC_READ(layout_for_buckets, load_layout(source));
   LIBALLOC_READ(buckets, (read_table<liballoc_abi_bucket, false>(
@@ -142,6 +176,7 @@ ReadResult<SegmentReading> SegmentReader::read(const ByteSource& source, bool wr
   DecodedProfile profile = decode_profile(stack_records, take(std::move(frames), health),
                                           take(std::move(buckets), health),
                                           take(std::move(samples), health), clock, health);
+  snapshot.peak = std::move(peak);
   snapshot.stacks = std::move(profile.stacks);
   snapshot.buckets = std::move(profile.buckets);
   snapshot.live_samples = std::move(profile.live_samples);

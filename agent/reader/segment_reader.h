@@ -19,6 +19,7 @@
 #include "agent/reader/ring_reader.h"
 #include "agent/reader/segment_name.h"
 #include "agent/reader/span_cache.h"
+#include "agent/reader/wall_clock.h"
 
 namespace liballoc::agent {
 
@@ -47,6 +48,9 @@ class SegmentReader {
   ReadResult<Layout> load_layout(const ByteSource& source) const;
   ReadResult<liballoc_abi_memstats> load_memstats(const ByteSource& source, const Layout& layout,
                                                   bool writer_alive, ReadHealth& health);
+  ReadResult<PeakProfile> load_peak(const ByteSource& source, const Layout& layout,
+                                    liballoc_abi_memstats memstats, bool writer_alive,
+                                    const WallClock& clock, ReadHealth& health);
 
   const SegmentName name_;
   std::string key_;
@@ -56,6 +60,7 @@ class SegmentReader {
   RingReader ring_;
   std::vector<Event> pending_events_;  // drained, not yet handed out
   std::optional<liballoc_abi_memstats> last_memstats_;
+  PeakProfile last_peak_;  // the last whole one
 };
 
 }  // namespace liballoc::agent

@@ -36,6 +36,10 @@ class SlowPath {
       thread_->figures_changed = false;
       bridge_publish_memstats();
     }
+    if (LIBALLOC_UNLIKELY(thread_->peak_due)) {
+      thread_->peak_due = false;
+      bridge_record_peak(*thread_);
+    }
     if (LIBALLOC_UNLIKELY(thread_->pages_freed)) {
       thread_->pages_freed = false;
       g_heap.tick(thread_->slow_ns != 0 ? thread_->slow_ns : monotonic_ns());

@@ -146,6 +146,12 @@ void on_grow(uintptr_t address, uint64_t bytes) {
   g_segment.emit(LIBALLOC_EVENT_HEAP_GROW, thread != nullptr ? thread->tid : 0, event_time(thread), address, bytes);
 }
 
+// The peak profile is taken at the end of the slow path, when the object that it is about is there.
+void on_crossed() {
+  Thread* const thread = t_thread;
+  if (thread != nullptr && thread->in_slow) thread->peak_due = true;
+}
+
 // The figures that an allocation or free of a span changes. With the page heap's lock held, as always when memstats are
 // written.
 void publish_page_figures(const PageHeapStats& pages) {
@@ -202,12 +208,13 @@ void on_figures(const PageHeapStats& pages, bool only_pages) {
   m.threads_live = threads.live;
   m.threads_started = threads.started;
   m.arenas = pages.arenas;
+  m.next_trigger = pages.trigger;
   g_segment.publish_memstats(m);
 }
 
 }  // namespace
 
-void bridge_install() { g_heap_observer = {on_span, on_grow, on_figures, current_event_time}; }
+void bridge_install() { g_heap_observer = {on_span, on_grow, on_figures, on_crossed, current_event_time}; }
 
 void bridge_forget_all_spans() {
   g_heap.pages().for_each_span(
@@ -232,6 +239,14 @@ void bridge_publish_all_spans(bool with_events) {
         emit_span(look.in_use ? LIBALLOC_EVENT_SPAN_ALLOC : LIBALLOC_EVENT_SPAN_FREE, s, look, 0, sys::current_tid(), now);
       },
       &with_events);
+}
+
+void bridge_record_peak(Thread& thread) {
+  if (!g_segment.active()) return;
+  const PageHeapStats pages = g_heap.pages().stats();
+  const uint64_t now = event_time(&thread);
+  const uint64_t generation = g_segment.record_peak(pages.in_use, now);
+  g_segment.emit(LIBALLOC_EVENT_HEAP_PEAK, thread.tid, now, pages.in_use, pages.trigger, generation);
 }
 
 void bridge_publish_memstats() {

@@ -12,6 +12,8 @@ void bridge_forget_all_spans();
 // Gives every span that exists a record in a new segment, and tells of each in the ring if asked to: then the ring alone leads
 // to the table.
 void bridge_publish_all_spans(bool with_events);
+// Keeps the profile of the heap as it is now as that of its peak. No lock of ours may be held.
+void bridge_record_peak(Thread& thread);
 // Writes memstats as they are now. No lock of ours may be held.
 void bridge_publish_memstats();
 

@@ -22,6 +22,7 @@ struct Thread {
   bool in_slow;         // inside a slow path: a nested call comes from a signal handler
   uint64_t slow_ns;     // time of the current slow path, read once by the first who asks; 0 = not yet
   bool figures_changed; // something else than the page heap that memstats show changed
+  bool peak_due;        // the heap crossed its trigger: its profile is to be kept
   bool pages_freed;     // idle memory may be due for the OS
   Thread* next;         // registry or pool
   Thread* prev;

@@ -37,6 +37,8 @@ struct HeapObserver {
   void (*grew)(uintptr_t address, uint64_t bytes);
   // After every change of them. `only_pages`: no metadata was taken, nothing was released and the heap did not grow since the last.
   void (*figures)(const PageHeapStats& stats, bool only_pages);
+  // The heap has grown to its trigger, which is another one now.
+  void (*crossed)() = nullptr;
   // The time to note for changes: CLOCK_MONOTONIC, at most some milliseconds behind.
   uint64_t (*now)() = nullptr;
 };

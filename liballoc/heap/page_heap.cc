@@ -176,10 +176,19 @@ bool PageHeap::touch_fresh_locked(const Span* span) {
   return fresh;
 }
 
+// A sixteenth more each time: a heap of a TiB has crossed some 230 of them.
+void PageHeap::cross_trigger_locked() {
+  constexpr uint64_t kLeast = 1 << 20;
+  stats_.trigger = stats_.in_use + (stats_.in_use / 16 > kLeast ? stats_.in_use / 16 : kLeast);
+  published_ = UINT64_MAX;  // the next figures tell of it
+  if (g_heap_observer.crossed != nullptr) g_heap_observer.crossed();
+}
+
 void PageHeap::count_in_use_locked(size_t bytes) {
   stats_.in_use += bytes;
   if (stats_.in_use > recent_peak_) recent_peak_ = stats_.in_use;
   if (stats_.in_use <= stats_.peak_in_use) return;
+  if (LIBALLOC_UNLIKELY(stats_.in_use >= stats_.trigger)) cross_trigger_locked();
   stats_.peak_in_use = stats_.in_use;
   stats_.peak_in_use_ns = heap_now();
 }

@@ -37,6 +37,7 @@ struct PageHeapStats {  // bytes unless named otherwise
   uint64_t spans_in_use = 0, spans_idle = 0;
   uint64_t arenas = 0;
   uint64_t mspan_inuse = 0;
+  uint64_t trigger = 1 << 20;  // in_use at which the observer hears of a new peak
   uint64_t heap_sys() const { return in_use + idle; }
 };
 
@@ -121,6 +122,7 @@ class PageHeap {
   bool all_spans_add_locked(Span* span);
   bool touch_fresh_locked(const Span* span);
   void count_in_use_locked(size_t bytes);
+  void cross_trigger_locked();
   static void set_in_dumps(Span* span, bool wanted);
   FreeTree& tree_of(const Span* span) { return span->scavenged ? scavenged_ : free_; }
   FixedAllocBase& bits_of(uint32_t words) { return bits_[words <= 1 ? 0 : log2_floor(words)]; }

@@ -57,4 +57,9 @@ void BucketTable::count_free(uint32_t number_plus_1, uint64_t requested) {
   owned_add<uint64_t>(&bucket->free_requested, requested);
 }
 
+BucketTable::InUse BucketTable::in_use(uint32_t number) const {
+  const auto* const bucket = table_.record<liballoc_abi_bucket>(number);
+  return {bucket->allocs - bucket->frees, bucket->alloc_requested - bucket->free_requested};
+}
+
 }  // namespace liballoc

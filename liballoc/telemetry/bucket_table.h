@@ -24,6 +24,11 @@ class BucketTable {
   }
   void count_alloc(uint32_t number_plus_1, uint64_t requested);
   void count_free(uint32_t number_plus_1, uint64_t requested);
+  struct InUse {
+    uint64_t objects, requested;
+  };
+  uint32_t used() const { return table_.used(); }
+  InUse in_use(uint32_t number) const;
   size_t private_bytes() const { return index_.bytes(); }
 
   static constexpr uint32_t kInitial = 128;

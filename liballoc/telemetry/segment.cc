@@ -169,6 +169,19 @@ uint32_t Segment::stored_stack(uint32_t stack, uint64_t* pcs, uint32_t max) cons
   return stacks_.valid(stack) ? stacks_.copy(stack, pcs, max) : 0;
 }
 
+uint64_t Segment::record_peak(uint64_t heap_inuse, uint64_t now_ns) {
+  if (!active()) return 0;
+  LockHolder hold(telemetry_lock_);
+  peak_.record(buckets_, peak_generation_ + 1);
+  peak_generation_++;
+  peak_inuse_ = heap_inuse;
+  peak_ns_ = now_ns;
+  store_relaxed(&memstats_->peak_profile_inuse, peak_inuse_);
+  store_relaxed(&memstats_->peak_profile_ns, peak_ns_);
+  store_release(&memstats_->peak_generation, peak_generation_);  // who sees it sees the records
+  return peak_generation_;
+}
+
 // ---- events, figures, faults --------------------------------------------------------------------
 
 void Segment::emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uint64_t b, uint64_t c,
@@ -182,13 +195,16 @@ void Segment::emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uin
 void Segment::publish_memstats(const liballoc_abi_memstats& values) {
   if (!active()) return;
   liballoc_abi_memstats copy = values;
-  // The sample counts are not this writer's: they keep changing under the telemetry lock.
+  // The sample counts and peak_* are not this writer's: they keep changing under the telemetry lock.
   LockHolder hold(telemetry_lock_);
   copy.segment_bytes = space_.backed_bytes();
   copy.buck_hash_sys += private_bytes_locked();
   copy.samples_taken = samples_taken_;
   copy.samples_live = samples_live_;
   copy.samples_truncated = samples_truncated_;
+  copy.peak_generation = peak_generation_;
+  copy.peak_profile_inuse = peak_inuse_;
+  copy.peak_profile_ns = peak_ns_;
   copy.tiny_allocs = 0;
   for_each_thread_block(
       [](const liballoc_abi_thread* block, void* sum) { *static_cast<uint64_t*>(sum) += load_relaxed(&block->tiny_mallocs); },

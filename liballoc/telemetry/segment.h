@@ -15,6 +15,7 @@
 #include "liballoc/telemetry/bucket_table.h"
 #include "liballoc/telemetry/fault_table.h"
 #include "liballoc/telemetry/module_table.h"
+#include "liballoc/telemetry/peak_table.h"
 #include "liballoc/telemetry/ring.h"
 #include "liballoc/telemetry/segment_file.h"
 #include "liballoc/telemetry/segment_space.h"
@@ -98,6 +99,9 @@ class Segment {
   // False when it is not live, or record is 0.
   bool copy_sample(uint32_t record, liballoc_abi_sample* out) const;
 
+  // Keeps what is in use now as the peak profile. The number of peaks so far, 0 without a segment.
+  uint64_t record_peak(uint64_t heap_inuse, uint64_t now_ns);
+
   // ---- events, figures, faults ------------------------------------------------------------------
   void emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a = 0, uint64_t b = 0,
             uint64_t c = 0, uint64_t d = 0, uint64_t e = 0);
@@ -114,7 +118,7 @@ class Segment {
     ring_lock_.unlock();
   }
   // Callers of these two hold one lock of theirs, always the same: it keeps the writers of the record
-  // apart. sequence, segment_bytes and the sample counts are filled in here; private_bytes() is added
+  // apart. sequence, segment_bytes, the sample counts and peak_* are filled in here; private_bytes() is added
   // to buck_hash_sys.
   void publish_memstats(const liballoc_abi_memstats& values);
   // The record itself, for who changes some of its fields: between SequenceWrite's begin and end.
@@ -153,11 +157,13 @@ class Segment {
   SlotTable samples_{LIBALLOC_SECTION_SAMPLES, sizeof(liballoc_abi_sample), kInitialSamples};
   StackTable stacks_;
   BucketTable buckets_;
+  PeakTable peak_;
   ModuleTable modules_;
   Ring ring_;
   FaultTable faults_;
   liballoc_abi_memstats* memstats_ = nullptr;
   uint64_t samples_taken_ = 0, samples_live_ = 0, samples_truncated_ = 0;  // telemetry_lock_
+  uint64_t peak_generation_ = 0, peak_inuse_ = 0, peak_ns_ = 0;            // telemetry_lock_
   const liballoc_abi_identity* identity_ = nullptr;
   FindModule find_module_ = nullptr;
 };

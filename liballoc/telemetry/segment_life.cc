@@ -37,6 +37,7 @@ constexpr uint64_t kTablesBytes =
     section_bytes(sizeof(liballoc_abi_frame), StackTable::kInitialFrames) +
     section_bytes(sizeof(liballoc_abi_bucket), BucketTable::kInitial) +
     section_bytes(sizeof(liballoc_abi_sample), Segment::kInitialSamples) +
+    section_bytes(sizeof(liballoc_abi_peak), PeakTable::kInitial) +
     section_bytes(sizeof(liballoc_abi_module), ModuleTable::kInitial) +
     section_bytes(sizeof(liballoc_abi_fault), FaultTable::kCapacity);
 static_assert(kTablesBytes <= 96 * 1024);
@@ -91,7 +92,7 @@ bool Segment::open_sections(const SegmentConfig& config, const liballoc_abi_size
     const_cast<liballoc_abi_section*>(entry)->count = entry->capacity;
   }
   return threads_.open(&space_) && spans_.open(&space_) && stacks_.open(&space_) &&
-         buckets_.open(&space_) && samples_.open(&space_) && modules_.open(&space_) &&
+         buckets_.open(&space_) && peak_.open(&space_) && samples_.open(&space_) && modules_.open(&space_) &&
          faults_.open(&space_) && ring_.open(&space_);
 }
 
@@ -152,11 +153,13 @@ void Segment::unlock_after_fork() {
 
 void Segment::close_tables() {
   samples_taken_ = samples_live_ = samples_truncated_ = 0;
+  peak_generation_ = peak_inuse_ = peak_ns_ = 0;
   threads_.close();
   spans_.close();
   samples_.close();
   stacks_.close();
   buckets_.close();
+  peak_.close();
   modules_.close();
   ring_.close();
   faults_.close();

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import struct
 import subprocess
 import time
 
@@ -55,6 +56,42 @@ class RecorderTest(harness.IntegrationTest):
         self.assertGreater(figures["events"], 1000)
         self.assertGreater(figures["spans"], 50)
         self.assertGreater(figures["samples"], 50)
+
+    def sections(self, segment):
+        """{kind: [(offset, stride, count)]} of a segment."""
+        found = {}
+        with open(segment, "rb") as stream:
+            offset, stride, count = struct.unpack_from("<IIQ", stream.read(256), 32)
+            for entry in range(count):
+                stream.seek(offset + entry * stride)
+                kind, _, start, bytes_each, _, used = struct.unpack("<IIQIIQ", stream.read(32))
+                found.setdefault(kind, []).append((start, bytes_each, used))
+        return found
+
+    def records(self, segment, kind, words):
+        """The first `words` 64-bit words of each record of a section."""
+        with open(segment, "rb") as stream:
+            for start, stride, count in self.sections(segment)[kind]:
+                for number in range(count):
+                    stream.seek(start + number * stride)
+                    yield struct.unpack("<%dQ" % words, stream.read(8 * words))
+
+    def test_the_peak_profile_is_of_the_highest_heap(self):
+        script = "x = [bytearray(1 << 20) for _ in range(64)]; del x; print('rest 0', flush=True); input()"
+        talk = self.converse(["/usr/bin/python3", "-c", script], LIBALLOC_SAMPLE_RATE=1)
+        talk.read_until("rest ")
+        segment = self.segment_of(talk.pid)
+        memstats = next(self.records(segment, 2, 50))
+        trigger, generation, inuse = memstats[46:49]
+        self.assertGreater(generation, 8)
+        self.assertGreater(inuse, 60 << 20)
+        self.assertGreater(trigger, inuse)
+        self.assertGreaterEqual(trigger, memstats[26])  # peak_heap_inuse
+        half = generation % 2
+        then = sum(r[4 + half] for r in self.records(segment, 13, 6) if r[half] == generation)
+        now = sum(r[4] - r[6] for r in self.records(segment, 7, 7))
+        self.assertGreater(then, now + (58 << 20))
+        self.assertLessEqual(then, inuse)
 
     def test_paused_and_restarted_consumers_find_back(self):
         talk = self.converse([self.options.turmoil, "8", "0"], LIBALLOC_SAMPLE_RATE=16384)

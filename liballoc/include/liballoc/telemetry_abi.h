@@ -21,7 +21,7 @@
 
 #define LIBALLOC_ABI_MAGIC UINT64_C(0x3147455343434c41) /* "ALCCSEG1" in little-endian memory order */
 #define LIBALLOC_ABI_MAJOR 1
-#define LIBALLOC_ABI_MINOR 0
+#define LIBALLOC_ABI_MINOR 1 /* 1: peak section, next_trigger and peak_* of memstats */
 
 #define LIBALLOC_ABI_FILE_PREFIX "liballoc."    /* full name: liballoc.<pid>.<start time in clock ticks since boot> */
 #define LIBALLOC_ABI_CAPACITY_BYTES UINT64_C(268435456) /* logical size of the sparse file, and the cap on growth */
@@ -89,7 +89,8 @@ enum liballoc_abi_kind {
   LIBALLOC_SECTION_MODULES = 9,
   LIBALLOC_SECTION_RING = 10,
   LIBALLOC_SECTION_FAULTS = 11,
-  LIBALLOC_SECTION_SIZE_CLASSES = 12
+  LIBALLOC_SECTION_SIZE_CLASSES = 12,
+  LIBALLOC_SECTION_PEAK = 13
 };
 
 /* ---- identity: one record, written once ---------------------------------------------------------------------------- */
@@ -157,7 +158,11 @@ struct liballoc_abi_memstats { /* all under `sequence`; bytes unless the name sa
   uint64_t tiny_allocs;        /* 344 sum of the thread blocks' tiny_mallocs */
   uint64_t segment_bytes;      /* 352 bytes of this segment that are backed */
   uint64_t arenas;             /* 360 */
-  uint64_t reserved[18];       /* 368 */
+  uint64_t next_trigger;       /* 368 heap_inuse at which the peak profile is taken next */
+  uint64_t peak_generation;    /* 376 of the peak section, 0 = none yet; this and the next two change as single words too */
+  uint64_t peak_profile_inuse; /* 384 heap_inuse when it was taken */
+  uint64_t peak_profile_ns;    /* 392 */
+  uint64_t reserved[14];       /* 400 */
 };
 
 /* ---- threads: one block per thread, reused by later threads ---------------------------------------------------------- */
@@ -245,6 +250,13 @@ struct liballoc_abi_bucket { /* append-only; counters only grow. Raw counts of s
   uint64_t reserved;        /* 56 */
 };
 
+struct liballoc_abi_peak { /* record n belongs to bucket n: sampled objects in use at the highest heap so far, in half generation % 2 */
+  uint64_t generation[2]; /*  0 peak that the half is of: counts only if it is memstats' */
+  uint64_t objects[2];    /* 16 raw, weighed as the bucket's */
+  uint64_t requested[2];  /* 32 their requested bytes */
+  uint64_t reserved[2];   /* 48 */
+};
+
 struct liballoc_abi_sample { /* a sampled object that is alive; under `sequence` */
   uint64_t sequence;        /*  0 odd while being written */
   uint64_t address;         /*  8 0 = slot unused */
@@ -289,7 +301,7 @@ enum liballoc_abi_event {
   LIBALLOC_EVENT_SPAN_SCAVENGE = 10,/*   e bytes released */
   LIBALLOC_EVENT_SPAN_REUSE = 11,   /*   released pages used again */
   LIBALLOC_EVENT_HEAP_GROW = 12,    /* a address, b bytes, c heap_sys after, d stack */
-  LIBALLOC_EVENT_HEAP_PEAK = 13,    /* a heap_inuse */
+  LIBALLOC_EVENT_HEAP_PEAK = 13,    /* a heap_inuse, b next trigger, c generation of the peak profile that was taken */
   LIBALLOC_EVENT_LIMIT_HIT = 14,    /* a limit, b heap bytes */
   LIBALLOC_EVENT_FAULT = 15,        /* a address, b fault code */
   LIBALLOC_EVENT_THREAD_START = 16, /* a thread block */
@@ -352,6 +364,7 @@ LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_span) == 64);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_stack) == 32);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_frame) == 8);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_bucket) == 64);
+LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_peak) == 64);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_sample) == 64);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_module) == 512);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_record) == 64);
@@ -367,6 +380,7 @@ LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_identity, cgroup) == 2816);
 LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_memstats, os_calls) == 144);
 LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_memstats, sample_period) == 280);
 LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_memstats, arenas) == 360);
+LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_memstats, peak_generation) == 376);
 LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_thread, classes) == 64);
 LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_span, changed_ns) == 40);
 LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_sample, stack) == 48);

@@ -103,6 +103,22 @@ TEST(HeapProfile, DiffersBetweenHeapAndAllocsInTheDefaultSampleTypeOnly) {
   EXPECT_EQ(h.sample(0).SerializeAsString(), a.sample(0).SerializeAsString());
 }
 
+TEST(HeapProfile, OfThePeakShowsWhatWasInUseThen) {
+  Snapshot s = make_snapshot();
+  s.memstats.sample_period = 1;
+  add_bucket(s, {{kAppStart + 16}, 64, 10, 1000, 1000, 1});
+  add_bucket(s, {{kAppStart + 32}, 64, 10, 1000, 1, 1});
+  s.peak.heap_inuse = 1 << 20;
+  s.peak.time_unix_ns = 12345;
+  s.peak.buckets = {{7, 70}};  // shorter than the buckets: those had nothing
+  const EncodedProfile file = encode_profile(s, ProfileKind::kPeakHeap, {}, nullptr);
+  EXPECT_EQ(file.filename, "peakheap");
+  const Profile p = decode(file.bytes);
+  EXPECT_EQ(p.time_nanos(), 12345);
+  ASSERT_EQ(p.sample_size(), 1);
+  EXPECT_THAT(p.sample(0).value(), ElementsAre(7, 70, 7, 70));
+}
+
 TEST(HeapProfile, EstimatesTheWholeFromTheSamples) {
   Snapshot s = make_snapshot();
   add_bucket(s, {{kAppStart + 16}, 64, 60, 10, 4});

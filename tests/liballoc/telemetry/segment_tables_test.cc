@@ -174,6 +174,7 @@ TEST_F(SegmentTablesTest, MemstatsAreReadAsPublished) {
   values.sequence = seen.sequence;
   values.segment_bytes = seen.segment_bytes;
   values.samples_taken = values.samples_live = values.samples_truncated = 0;  // there are none
+  values.peak_generation = values.peak_profile_inuse = values.peak_profile_ns = 0;
   values.tiny_allocs = 0;  // summed over thread blocks: none yet
   values.buck_hash_sys += segment_->private_bytes();
   EXPECT_EQ(memcmp(&seen, &values, sizeof(values)), 0);
@@ -208,6 +209,40 @@ TEST_F(SegmentTablesTest, SampleCountsShowWithoutAPublication) {
   EXPECT_EQ(counts(), (std::vector<uint64_t>{2, 1, 1}));
   segment_->publish_memstats({});
   EXPECT_EQ(counts(), (std::vector<uint64_t>{2, 1, 1})) << "a publication keeps them";
+}
+
+TEST_F(SegmentTablesTest, PeakKeepsWhatWasInUseAndTheOneBeforeStaysWhole) {
+  const uintptr_t pcs[] = {0x1000};
+  const uint32_t stack = segment_->intern_stack(pcs, 1, false, 1, 1);
+  std::vector<uint32_t> live;
+  const auto add = [&](uint32_t cache_class, uint64_t requested) {
+    liballoc_abi_sample sample{};
+    sample.address = 0x2000 + live.size() * 64;
+    sample.requested_bytes = requested;
+    sample.stack = stack;
+    sample.bucket = segment_->intern_bucket(stack, cache_class, 64, 1);
+    live.push_back(segment_->add_sample(sample));
+  };
+  for (uint32_t c = 1; c <= 100; c++) add(c, c);  // more buckets than the table begins with
+  add(1, 50);
+  EXPECT_EQ(segment_->record_peak(1 << 20, 77), 1u);
+  const auto peaks = [&] { return view().records<liballoc_abi_peak>(LIBALLOC_SECTION_PEAK); };
+  ASSERT_EQ(peaks().size(), 100u);
+  EXPECT_EQ(peaks()[0].generation[1], 1u);
+  EXPECT_EQ(peaks()[0].objects[1], 2u);
+  EXPECT_EQ(peaks()[0].requested[1], 51u);
+  EXPECT_EQ(peaks()[99].requested[1], 100u);
+  segment_->remove_sample(live[1], nullptr);
+  segment_->remove_sample(live[0], nullptr);
+  EXPECT_EQ(segment_->record_peak(2 << 20, 88), 2u);
+  EXPECT_EQ(peaks()[0].objects[0], 1u);
+  EXPECT_EQ(peaks()[0].requested[0], 50u);
+  EXPECT_EQ(peaks()[1].generation[0], 0u) << "nothing of it was in use at the second";
+  EXPECT_EQ(peaks()[0].objects[1], 2u) << "the first is still there";
+  const auto m = view().records<liballoc_abi_memstats>(LIBALLOC_SECTION_MEMSTATS).at(0);
+  EXPECT_EQ(m.peak_generation, 2u);
+  EXPECT_EQ(m.peak_profile_inuse, uint64_t{2} << 20);
+  EXPECT_EQ(m.peak_profile_ns, 88u);
 }
 
 TEST_F(SegmentTablesTest, FaultsAreKeptUntilTheTableIsFullAndThenCounted) {
