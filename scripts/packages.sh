@@ -13,7 +13,7 @@ LIBALLOC_PACKAGES_DEMO=(redis-server redis-tools golang-go python3)
 # To test it: sanitizers, test libraries, and every program that is run under the allocator.
 LIBALLOC_PACKAGES_TEST=(
   clang libclang-rt-14-dev libgtest-dev libgmock-dev binutils python3 python3-grpcio python3-protobuf golang-go
-  redis-server redis-tools sqlite3 perl lua5.4 git nginx postgresql-15 prometheus jsonnet util-linux xz-utils
+  redis-server redis-tools sqlite3 perl lua5.4 git nginx spin postgresql-15 prometheus jsonnet util-linux xz-utils
 )
 # For scripts/test --full besides: programs that are run under load, and the cross compiler with its emulator.
 LIBALLOC_PACKAGES_FULL=(
