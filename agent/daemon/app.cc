@@ -9,6 +9,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "agent/base/log.h"
 #include "agent/base/text.h"
@@ -74,7 +75,7 @@ GrpcOptions grpc_options(const AgentConfig& config) {
   return options;
 }
 
-AgentStats agent_stats(const Collector& collector) {
+AgentStats agent_stats(const Collector& collector, const GrpcServer& grpc) {
   const CollectorStats from = collector.stats();
   AgentStats stats;
   stats.version = LIBALLOC_VERSION;
@@ -87,6 +88,9 @@ AgentStats agent_stats(const Collector& collector) {
   stats.processes_live = from.processes_live;
   stats.processes_exited = from.processes_exited;
   stats.ring_missed = from.ring_missed;
+  for (GrpcCallCount& call : grpc.call_counts()) {
+    stats.grpc_handled.push_back({std::move(call.method), std::move(call.code), call.count});
+  }
   return stats;
 }
 
@@ -126,7 +130,7 @@ int run_agent(const AgentConfig& config) {
   http_context.registry = &registry;
   http_context.symbols = &symbolizer;
   http_context.refresh = refresh;
-  http_context.agent_stats = [&collector] { return agent_stats(collector); };
+  http_context.agent_stats = [&collector, &grpc] { return agent_stats(collector, grpc); };
   HttpServer http(http_options, http_context);
 
   // gRPC first: it sets the umask for a moment, and no other thread may create files then.

@@ -8,8 +8,15 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace liballoc::agent {
+
+struct GrpcHandledCount {
+  std::string method;  // "/package.Service/Method", or "other"
+  std::string code;    // "OK" and so on
+  uint64_t count = 0;
+};
 
 struct AgentStats {
   std::string version;   // of the agent, e.g. "0.1.0"
@@ -19,6 +26,7 @@ struct AgentStats {
   double collect_seconds = 0;     // time spent in them, cumulative
   uint64_t processes_live = 0;    // running now
   uint64_t processes_exited = 0;  // ended and still retained
+  std::vector<GrpcHandledCount> grpc_handled;
   uint64_t ring_missed =
       0;  // events overwritten before they were read, all processes ever seen, cumulative
 };

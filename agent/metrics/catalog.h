@@ -99,6 +99,7 @@ inline constexpr auto kCatalog = std::to_array<MetricInfo>({
     {"liballoc_agent_processes", MetricKind::kGauge, "", "state", "Processes the agent knows, by state: running or exited."},
     {"liballoc_agent_processes_omitted_total", MetricKind::kCounter, "", "", "Processes left out of replies to scrapes because there were too many."},
     {"liballoc_agent_http_requests_total", MetricKind::kCounter, "", "path,code", "HTTP requests answered, by route and status code; 499 means that the client went away."},
+    {"liballoc_agent_grpc_server_handled_total", MetricKind::kCounter, "", "grpc_service,grpc_method,grpc_code", "gRPC calls that ended, by service, method and status code."},
 });
 // clang-format on
 

@@ -234,6 +234,16 @@ void add_agent(const AgentStats& agent, const std::vector<HttpRequestCount>& req
              {{"path", request.path}, {"code", std::to_string(request.code)}},
              number(request.count));
   }
+  for (const GrpcHandledCount& call : agent.grpc_handled) {
+    // "/package.Service/Method"; what is not of that form has no service.
+    const size_t slash = call.method.rfind('/');
+    const bool whole = slash != std::string::npos && slash > 0;
+    out->add(metric("liballoc_agent_grpc_server_handled_total"),
+             {{"grpc_service", whole ? call.method.substr(1, slash - 1) : ""},
+              {"grpc_method", whole ? call.method.substr(slash + 1) : call.method},
+              {"grpc_code", call.code}},
+             number(call.count));
+  }
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "agent/base/log.h"
 #include "agent/service/bind_error.h"
+#include "agent/service/call_counts.h"
 #include "agent/service/events_service.h"
 #include "agent/service/profiles_service.h"
 #include "agent/service/socket_guard.h"
@@ -104,6 +105,7 @@ class GrpcServer::Impl {
   void stop();
 
   std::vector<std::string> addresses_;
+  CallCounts counts_;
 
  private:
   const GrpcOptions options_;
@@ -141,6 +143,11 @@ std::optional<std::string> GrpcServer::Impl::start() {
         address, is_unix ? grpc::InsecureServerCredentials() : credentials(options_.tls),
         &ports[i]);
   }
+  for (const char* service : kServices) counts_.know(service);
+  counts_.know(grpc::health::v1::HealthCheckRequest::descriptor()->file()->service(0)->full_name());
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> counters;
+  counters.push_back(std::make_unique<CallCounterFactory>(counts_));
+  builder.experimental().SetInterceptorCreators(std::move(counters));
   builder.RegisterService(&targets_);
   builder.RegisterService(&stats_);
   builder.RegisterService(&profiles_);
@@ -204,5 +211,7 @@ std::optional<std::string> GrpcServer::start() { return impl_->start(); }
 void GrpcServer::stop() { impl_->stop(); }
 
 const std::vector<std::string>& GrpcServer::addresses() const { return impl_->addresses_; }
+
+std::vector<GrpcCallCount> GrpcServer::call_counts() const { return impl_->counts_.list(); }
 
 }  // namespace liballoc::agent

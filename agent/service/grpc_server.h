@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,13 @@ struct GrpcTls {
   std::string certificate_pem;  // chain, leaf first
   std::string key_pem;
   std::string client_ca_pem;  // not empty: clients must show a certificate that it signed
+};
+
+// Calls that ended, by method ("/package.Service/Method", or "other") and status code ("OK").
+struct GrpcCallCount {
+  std::string method;
+  std::string code;
+  uint64_t count = 0;
 };
 
 struct GrpcOptions {
@@ -50,6 +58,9 @@ class GrpcServer {
 
   // As given in GrpcOptions, with the ports really bound. Empty before start().
   [[nodiscard]] const std::vector<std::string>& addresses() const;
+
+  // Thread-safe, at any time.
+  [[nodiscard]] std::vector<GrpcCallCount> call_counts() const;
 
  private:
   class Impl;

@@ -251,7 +251,8 @@ class AgentTest(unittest.TestCase):
         self.assertEqual(json.loads(listed.stdout)["processes"], [])
         os.environ["LIBALLOC_AGENT"] = agent.grpc
         self.assertEqual(run(ALLOCCTL, "stats").returncode, 5)
-        self.assertEqual(run(ALLOCCTL, "spans", "1").returncode, 3)
+        self.assertEqual(run(ALLOCCTL, "spans", "1").returncode, 5)
+        self.assertEqual(run(ALLOCCTL, "sampling", "1").returncode, 3)
         self.assertEqual(agent.end(), 0)
         self.assertEqual(run(ALLOCCTL, "ps").returncode, 4)
 

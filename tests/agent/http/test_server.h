@@ -60,6 +60,7 @@ class TestServer {
     stats_.version = "0.1.0";
     stats_.collections = 1;
     stats_.segments_rejected = {{"bad_magic", 1}};
+    stats_.grpc_handled = {{"/a.v1.Stats/Get", "OK", 1}};
     server = std::make_unique<HttpServer>(options, context);
     const std::optional<std::string> error = server->start();
     EXPECT_FALSE(error.has_value()) << error.value_or("");

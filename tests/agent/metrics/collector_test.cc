@@ -52,6 +52,7 @@ CollectorInput input_of(std::vector<std::shared_ptr<const Snapshot>> processes) 
   input.agent.segments_rejected = {{"bad_magic", 2}};
   input.agent.collections = 11;
   input.agent.collect_seconds = 0.5;
+  input.agent.grpc_handled = {{"/a.v1.Stats/Get", "OK", 7}};
   input.agent.processes_live = 1;
   input.agent.processes_exited = 2;
   input.http_requests = {{"/metrics", 200, 3}};
@@ -289,6 +290,9 @@ TEST(MetricsCollector, exports_the_agent_without_any_process) {
   EXPECT_EQ(series["liballoc_agent_processes"]["state=running;"], 1);
   EXPECT_EQ(series["liballoc_agent_processes"]["state=exited;"], 2);
   EXPECT_EQ(series["liballoc_agent_http_requests_total"]["path=/metrics;code=200;"], 3);
+  EXPECT_EQ(series["liballoc_agent_grpc_server_handled_total"]
+                  ["grpc_service=a.v1.Stats;grpc_method=Get;grpc_code=OK;"],
+            7);
 }
 
 TEST(MetricsCollector, a_clock_that_runs_backwards_gives_no_negative_age) {

@@ -31,6 +31,25 @@ TEST_F(GrpcServerTest, HealthKnowsTheWholeAndEachService) {
             grpc::StatusCode::NOT_FOUND);
 }
 
+TEST_F(GrpcServerTest, CountsCallsByMethodAndCode) {
+  registry_.publish(sample_process(5));
+  start();
+  pb::GetMemStatsResponse response;
+  EXPECT_TRUE(memstats(by_pid(5), &response).ok());
+  EXPECT_TRUE(memstats(by_pid(5), &response).ok());
+  EXPECT_FALSE(memstats(by_pid(6), &response).ok());
+  const auto counted = [this](const std::string& method, const std::string& code) {
+    for (const GrpcCallCount& call : server_->call_counts()) {
+      if (call.method == method && call.code == code) return call.count;
+    }
+    return uint64_t{0};
+  };
+  const std::string method = "/liballoc.telemetry.v1.Stats/GetMemStats";
+  EXPECT_TRUE(eventually([&] { return counted(method, "OK") == 2; }));
+  EXPECT_TRUE(eventually([&] { return counted(method, "NOT_FOUND") == 1; }));
+  EXPECT_EQ(counted(method, "INTERNAL"), 0u);
+}
+
 TEST_F(GrpcServerTest, AnOldConnectionIsLeftByNewCallsAndKeptByAStream) {
   registry_.publish(sample_process(5));
   GrpcOptions options;
