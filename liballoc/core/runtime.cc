@@ -27,7 +27,7 @@ constinit Config g_config;
 namespace {
 
 // Small next to any heap that frees so much at once; nothing of it keeps the heap from growing less.
-constexpr size_t kRecentSpanBytes = size_t{128} << 20;
+constexpr size_t kRecentSpanBytes = size_t{16} << 20;
 
 constinit bool g_heap_started = false;  // under the registry's lock
 constinit RelaxedCounter g_out_of_memory;

@@ -20,7 +20,7 @@ class Heap {
     if (!pages_.init(hint_count, arena_table)) return false;
     for (unsigned c = 0; c < kCacheClasses; c++) {
       central_[c].init(c, &pages_);
-      transfer_[c].init(c, &map_, &central_[c], &sys_.mcache, &transfer_bytes_, kTransferBudget);
+      transfer_[c].init(c, &map_, &central_[c], &pages_, &sys_.mcache, &transfer_bytes_);
     }
     pages_.set_before_growth([](void* heap) { static_cast<Heap*>(heap)->drain_transfers(false); }, this);
     return true;
@@ -56,9 +56,7 @@ class Heap {
   }
 
  private:
-  // Over all classes; what is here can serve no other class until it is drained.
   static constexpr uint32_t kTicksPerDrain = 10;  // intervals of the scavenger: a second
-  static constexpr uint64_t kTransferBudget = uint64_t{64} << 20;
 
   SysStats sys_;
   ArenaMap map_;

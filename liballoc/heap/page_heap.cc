@@ -342,8 +342,17 @@ void PageHeap::free(Span* s) {
   stats_.spans_in_use--;
   observe_span(s, SpanEvent::kFree, 0);
   const size_t freed = s->bytes();
-  if (recent_.keep(s)) stats_.spans_idle++;
-  else insert_free_locked(s);
+  // A share of what is in use, so that a heap that shrinks lets go of them.
+  const size_t limit = recent_floor_ == 0 ? 0 : recent_floor_ + stats_.in_use / 4;
+  if (recent_.keep(s, limit)) {
+    stats_.spans_idle++;
+  } else {
+    insert_free_locked(s);
+    if (Span* one = recent_.bytes() > limit ? recent_.take_any() : nullptr) {
+      stats_.spans_idle--;
+      insert_free_locked(one);
+    }
+  }
   earn_locked(now);
   spend_locked(freed);
   publish_locked();
@@ -357,7 +366,7 @@ void PageHeap::set_soft_limit(uint64_t bytes) {
 
 void PageHeap::keep_recent(size_t bytes) {
   LockHolder hold(lock_);
-  recent_.set_limit(bytes);
+  recent_floor_ = bytes;
   if (bytes == 0) drain_recent_locked(UINT64_MAX);
 }
 

@@ -83,11 +83,13 @@ class PageHeap {
     before_growth_ = hook;
     before_growth_context_ = context;
   }
-  // Freed spans of few pages stay whole for a while, up to so many bytes; 0, the default, joins them with their neighbours at once.
+  // Freed spans of few pages stay whole for a while, up to so many bytes and a quarter of what is in use; 0, the default, joins them with their neighbours at once.
   void keep_recent(size_t bytes);
   // Tells the observer the figures as they are.
   void publish();
   PageHeapStats stats();
+  // As of a moment ago.
+  uint64_t in_use_estimate() const { return in_use_estimate_.load(std::memory_order_relaxed); }
   PageHeapMetadata metadata();
   // Every span record that exists, with the lock held. The visitor must not call back.
   void for_each_span(void (*visit)(Span* span, void* context), void* context);
@@ -149,12 +151,14 @@ class PageHeap {
   ArenaHints hints_;
   LinearAlloc arena_metadata_;
   RecentSpans recent_;
+  size_t recent_floor_ = 0;  // bytes it may hold however small the heap; 0: it is not used
   FreeTree free_;
   FreeTree scavenged_;
   uintptr_t current_at_ = 0, current_end_ = 0;  // rest of the reserved range that growth carves from
   Span** all_spans_ = nullptr;
   size_t all_spans_size_ = 0, all_spans_capacity_ = 0;
   PageHeapStats stats_;
+  std::atomic<uint64_t> in_use_estimate_{0};  // relaxed: a figure to scale bounds by
   uint64_t published_ = UINT64_MAX;  // what the rarely changing figures added up to when the observer last heard all
   uint64_t recent_peak_ = 0;      // decaying maximum of in_use, what retention is measured against
   uint64_t earned_ = 0, earned_ns_ = 0;  // bytes that frees may return at once (earned_release.cc), as of when

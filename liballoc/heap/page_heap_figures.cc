@@ -8,6 +8,7 @@
 namespace liballoc {
 
 void PageHeap::publish_locked() {
+  in_use_estimate_.store(stats_.in_use, std::memory_order_relaxed);
   if (g_heap_observer.figures == nullptr) return;
   // Each of these only grows, or is set on its own: their sum tells whether one changed.
   const uint64_t rare = stats_.grows + stats_.scavenged_total + sys_.mspan.load() + stats_.soft_limit +

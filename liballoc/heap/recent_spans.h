@@ -14,11 +14,9 @@ class RecentSpans {
  public:
   static constexpr size_t kMaxPages = 128;  // every small size class's span, and large objects to 1 MiB
 
-  // Bytes it may hold; 0, the default, keeps nothing.
-  void set_limit(size_t bytes) { limit_ = bytes; }
-  // False when it does not fit.
-  bool keep(Span* span) {
-    if (span->pages > kMaxPages || bytes_ + span->bytes() > limit_) return false;
+  // False when it would hold more than `limit` bytes then.
+  bool keep(Span* span, size_t limit) {
+    if (span->pages > kMaxPages || bytes_ + span->bytes() > limit) return false;
     span->recent = true;
     span->next = bins_[span->pages];
     bins_[span->pages] = span;
@@ -33,6 +31,12 @@ class RecentSpans {
     bins_[pages] = span->next;
     drop(span);
     return span;
+  }
+  // Any one; the lengths take turns. Null when there is none.
+  Span* take_any() {
+    if (count_ == 0) return nullptr;
+    while (bins_[turn_] == nullptr) turn_ = turn_ == kMaxPages ? 0 : turn_ + 1;
+    return take(turn_);
   }
   // Any one that has been idle since before that moment; null when there is none. Newest first within a length: the links of a
   // bin are walked to its old end.
@@ -60,7 +64,7 @@ class RecentSpans {
   }
 
   Span* bins_[kMaxPages + 1] = {};
-  size_t limit_ = 0;
+  size_t turn_ = 0;
   size_t bytes_ = 0;
   size_t count_ = 0;
 };

@@ -92,7 +92,9 @@ uint32_t TransferCache::take(void** end, uint32_t n) {
 uint32_t TransferCache::give(void* const* slots, uint32_t n, BadFree* bad) {
   *bad = BadFree::kNone;
   const uint32_t capacity = capacity_of(size_class_of(cache_class_));
-  uint32_t kept = total_->load(std::memory_order_relaxed) < budget_ ? capacity - load_relaxed(&count_) : 0;
+  const uint64_t budget = kBudget + pages_->in_use_estimate() / 4;
+  const bool over = total_->load(std::memory_order_relaxed) >= budget;
+  uint32_t kept = over ? 0 : capacity - load_relaxed(&count_);
   if (kept > n) kept = n;
   if (kept != 0) {
     kept = checked(slots, kept, bad);
@@ -111,7 +113,27 @@ uint32_t TransferCache::give(void* const* slots, uint32_t n, BadFree* bad) {
     set_count_locked(count_ + kept);
   }
   if (kept == n || *bad != BadFree::kNone) return kept;
-  return kept + central_->free_slots(slots + kept, n - kept, bad);
+  kept += central_->free_slots(slots + kept, n - kept, bad);
+  // Where a heap has shrunk, what is here is too much as well.
+  if (over && *bad == BadFree::kNone) shrink(n);
+  return kept;
+}
+
+// Gives the oldest slots on. Those that cannot be freed stay, for a drain to report.
+void TransferCache::shrink(uint32_t slots) {
+  if (load_relaxed(&count_) == 0) return;
+  LockHolder hold(lock_);
+  BadFree bad = BadFree::kNone;
+  drop_locked(slots < count_ ? slots : count_, &bad);
+}
+
+// The n oldest, at the bottom, to the central list. Returns how many it took; what it refuses stays here, first.
+uint32_t TransferCache::drop_locked(uint32_t n, BadFree* bad) {
+  const uint32_t given = n == 0 ? 0 : central_->free_slots(slots_ + bottom_, n, bad);
+  set_count_locked(count_ - given);
+  bottom_ = count_ == 0 ? 0 : bottom_ + given;
+  if (low_ > count_) low_ = count_;
+  return given;
 }
 
 void TransferCache::drain(bool all, BadFree* bad, void** culprit) {
@@ -123,13 +145,11 @@ void TransferCache::drain(bool all, BadFree* bad, void** culprit) {
     if (all) left = count_;
     else if (left > low_) left = low_;
     const uint32_t n = left < kDrainStep ? left : kDrainStep;
-    // The oldest lie at the bottom. The list changes nothing of ours; what it refuses stays here, first.
-    const uint32_t given = n == 0 ? 0 : central_->free_slots(slots_ + bottom_, n, bad);
-    if (*bad != BadFree::kNone) *culprit = slots_[bottom_ + given];
-    set_count_locked(count_ - given);
-    bottom_ = count_ == 0 ? 0 : bottom_ + given;
+    const uint32_t untouched = low_;
+    const uint32_t given = drop_locked(n, bad);
+    if (*bad != BadFree::kNone) *culprit = slots_[bottom_];
     left -= n;
-    low_ = left == 0 ? count_ : low_ - given;
+    low_ = left == 0 || given > untouched ? count_ : untouched - given;
     if (*bad != BadFree::kNone) return;
   }
 }

@@ -26,15 +26,19 @@ class alignas(kCacheLineBytes) TransferCache {
   }
 
   constexpr TransferCache() = default;
-  // `total` counts the bytes in the caches of all classes; no cache takes more while it is over `budget`.
-  void init(unsigned cache_cls, ArenaMap* map, CentralList* central, RelaxedCounter* storage, std::atomic<uint64_t>* total,
-            uint64_t budget) {
+  // Bytes in the caches of all classes beyond which none takes more, and gives on what it has: these and a quarter of what is
+  // in use. What is here can serve no other class.
+  static constexpr uint64_t kBudget = uint64_t{16} << 20;
+
+  // `total` counts the bytes in the caches of all classes.
+  void init(unsigned cache_cls, ArenaMap* map, CentralList* central, const PageHeap* pages, RelaxedCounter* storage,
+            std::atomic<uint64_t>* total) {
     cache_class_ = static_cast<uint8_t>(cache_cls);
     map_ = map;
     central_ = central;
     storage_ = storage;
     total_ = total;
-    budget_ = budget;
+    pages_ = pages;
   }
 
   // Up to n slots, the one given last into end[-1] and so on down. Returns how many.
@@ -60,6 +64,8 @@ class alignas(kCacheLineBytes) TransferCache {
   bool make_storage_locked();
   uint32_t checked(void* const* slots, uint32_t n, BadFree* bad) const;
   void drain(bool all, BadFree* bad, void** culprit);
+  void shrink(uint32_t slots);
+  uint32_t drop_locked(uint32_t n, BadFree* bad);
   void set_count_locked(uint32_t n);
 
   SpinLock lock_{LockRank::kTransfer};
@@ -74,7 +80,7 @@ class alignas(kCacheLineBytes) TransferCache {
   CentralList* central_ = nullptr;
   RelaxedCounter* storage_ = nullptr;
   std::atomic<uint64_t>* total_ = nullptr;  // relaxed: a bound, nothing is ordered by it
-  uint64_t budget_ = 0;
+  const PageHeap* pages_ = nullptr;
 };
 
 }  // namespace liballoc
