@@ -111,7 +111,9 @@ unsigned remove_dead_segments(const char* dir, uint64_t now_realtime_ns,
                (dead[k].last_sign_ns == dead[i].last_sign_ns && k < i);
     }
     if (newer < limits.keep_newest) continue;
-    if (!old_enough(dead[i].last_sign_ns, now_realtime_ns, limits.keep_younger_than_ns)) continue;
+    const bool old =
+        old_enough(dead[i].last_sign_ns, now_realtime_ns, limits.keep_younger_than_ns);
+    if (newer < limits.keep_at_most && !old) continue;
     if (join_path(dir, dead[i].name, path, sizeof(path)) && sys::unlink_at(path) == 0) removed++;
   }
   return removed;

@@ -11,13 +11,14 @@ namespace liballoc {
 struct JanitorLimits {
   unsigned max_entries = 256;  // directory entries looked at
   unsigned keep_newest = 16;   // dead segments that stay whatever their age
+  unsigned keep_at_most = 64;  // dead segments that stay, however young: 64 of them are 6 MiB or more
   uint64_t keep_younger_than_ns = uint64_t{15} * 60 * 1000000000;
 };
 
 inline constexpr size_t kJanitorScratchBytes = 64 * 1024;
 
-// Removes what is a segment by name, a regular file of ours, locked by nobody, older than the limit
-// and not among the newest. `scratch` has kJanitorScratchBytes. Returns how many were removed.
+// Removes what is a segment by name, a regular file of ours, locked by nobody, and not among the
+// newest: either older than the limit, or one too many. `scratch` has kJanitorScratchBytes. Returns how many were removed.
 unsigned remove_dead_segments(const char* dir, uint64_t now_realtime_ns,
                               const JanitorLimits& limits, char* scratch);
 

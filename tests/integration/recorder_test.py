@@ -93,6 +93,37 @@ class RecorderTest(harness.IntegrationTest):
         self.assertGreater(then, now + (58 << 20))
         self.assertLessEqual(then, inuse)
 
+    def test_ten_thousand_processes_leave_nothing_but_the_last_evidence(self):
+        # LIBALLOC_RECORDER_SECONDS above its default: all ten thousand; else a tenth of them.
+        rounds = 2000 if SECONDS > 20 else 200
+        script = ("for ((i = 0; i < %d; i++)); do /bin/true; (exec /bin/echo) ; (:) ; /bin/false; "
+                  "perl -e 'kill 9, $$' ; done" % rounds)
+        subprocess.run(["/bin/bash", "-c", script], env=harness.preload_env(self.options.library, self.shm),
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600, check=False)
+        # Each that was killed left its segment, and each that came later cleared away.
+        self.assertLessEqual(len(harness.segments(self.shm)), 65)
+        self.assertGreaterEqual(len(harness.segments(self.shm)), 16)
+
+    def test_children_of_children_never_write_into_their_parents_segment(self):
+        for how in ("fork", "raw"):
+            with self.subTest(how=how):
+                talk = self.converse([self.options.forker, how])
+                talk.read_until("ready")
+                segment = self.segment_of(talk.pid)
+                before = self.contents(segment)
+                talk.go_on()
+                child, grandchild = map(int, talk.read_until("forked")[-1].split()[1:])
+                # The parent made the child and waits since; both descendants have allocated and are still there.
+                self.assertEqual(len(harness.segments(self.shm, child)), 1)
+                self.assertEqual(len(harness.segments(self.shm, grandchild)), 1)
+                self.assertEqual(self.contents(segment), before)
+                talk.finish()
+
+    def contents(self, segment):
+        """All of a segment that means anything."""
+        with open(segment, "rb") as stream:
+            return stream.read(struct.unpack_from("<Q", stream.read(256), 24)[0])
+
     def test_paused_and_restarted_consumers_find_back(self):
         talk = self.converse([self.options.turmoil, "8", "0"], LIBALLOC_SAMPLE_RATE=16384)
         segment = self.segment_of(talk.pid)
@@ -129,4 +160,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--turmoil", required=True)
     parser.add_argument("--replay", required=True)
+    parser.add_argument("--forker", required=True)
     harness.main(parser)

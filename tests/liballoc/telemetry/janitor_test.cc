@@ -57,6 +57,13 @@ TEST_F(JanitorTest, ManyYoungOnesAllStay) {
   EXPECT_EQ(dir_.files().size(), 40u);
 }
 
+TEST_F(JanitorTest, OfTheYoungSixtyFourStayAndTheyAreTheNewest) {
+  for (unsigned i = 0; i < 100; i++)
+    put("liballoc." + std::to_string(1000 + i) + ".5", 5 * kMinute + i * kMinute / 100);
+  EXPECT_EQ(clean(), 36u);
+  EXPECT_EQ(dir_.files().size(), 64u);
+}
+
 TEST_F(JanitorTest, LeavesWhatIsNotASegmentOfOurs) {
   const JanitorLimits none_stays = {
       .max_entries = 256, .keep_newest = 0, .keep_younger_than_ns = kMinute};
