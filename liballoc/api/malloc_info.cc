@@ -9,6 +9,7 @@
 
 #include "liballoc/base/check.h"
 #include "liballoc/core/memory_figures.h"
+#include "liballoc/os/sys_mem.h"
 
 using liballoc::LineBuffer;
 using liballoc::MemoryFigures;
@@ -105,6 +106,9 @@ void write_metadata(XmlWriter& xml, const MemoryFigures& f) {
   kind("arena", f.kept.arenas.records, f.kept.arenas.bytes);
   kind("special", f.specials, f.specials_bytes);
   kind("thread cache", f.threads.live, f.thread_cache_bytes);
+  LineBuffer dumps;  // pages kept out of core dumps and taken back in
+  dumps.text("<dumps changes=\"").dec(liballoc::sys_mem_stats().dump_calls.load()).text("\" refused=\"");
+  xml.line(dumps.dec(liballoc::sys_mem_stats().dump_failures.load()).text("\"/>"));
 }
 
 // The part of glibc's layout that stands once per heap and once for the process; there is one heap.

@@ -285,6 +285,9 @@ TEST(MallocInfoTest, WritesWellFormedXmlWithTheRightSums) {
   EXPECT_EQ(size_of(all, "/malloc/liballoc/heap", "inuse") + size_of(all, "/malloc/liballoc/heap", "idle"), system);
   EXPECT_GT(size_of(all, "/malloc/liballoc/heap", "metadata"), 0u);
   EXPECT_GE(size_of(all, "/malloc/aspace", "total"), system);
+  const Element* dumps = find(all, "/malloc/liballoc/dumps", nullptr);
+  ASSERT_NE(dumps, nullptr);
+  EXPECT_LE(dumps->number("refused"), dumps->number("changes"));
   uint64_t kept = 0;
   for (const char* kind : {"span", "tree node", "bitmap", "tiny table", "arena hint", "arena", "special", "thread cache"}) {
     const Element* e = find(all, "/malloc/liballoc/metadata", kind);
