@@ -63,6 +63,24 @@ void dump_buckets(const Dump& dump, std::ostream& out) {
   out << table.str();
 }
 
+void dump_peak(const Dump& dump, std::ostream& out) {
+  const PeakProfile& peak = dump.reading.snapshot.peak;
+  if (peak.heap_inuse == 0) {
+    out << "none was taken\n";
+    return;
+  }
+  line(out, "heap_inuse", human_count(peak.heap_inuse) + " B");
+  line(out, "taken", wall_time(peak.time_unix_ns));
+  TextTable table({kRight, kRight, kRight});
+  table.add_row({"BUCKET", "OBJECTS", "REQUESTED"});
+  for (size_t i = 0; i < peak.buckets.size(); ++i) {
+    if (peak.buckets[i].objects == 0) continue;
+    table.add_row({std::to_string(i), human_count(peak.buckets[i].objects),
+                   human_count(peak.buckets[i].requested)});
+  }
+  out << table.str();
+}
+
 void dump_samples(const Dump& dump, std::ostream& out) {
   TextTable table({kLeft, kRight, kRight, kRight, kRight, kRight, kRight, kLeft});
   table.add_row({"ADDRESS", "REQUESTED", "ALLOCATED", "PERIOD", "STACK", "BUCKET", "TID", "TIME"});

@@ -45,6 +45,8 @@ std::string_view kind_name(uint32_t kind) {
       return "faults";
     case LIBALLOC_SECTION_SIZE_CLASSES:
       return "size-classes";
+    case LIBALLOC_SECTION_PEAK:
+      return "peak";
     default:
       return "unknown";
   }

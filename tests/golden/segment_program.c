@@ -1,4 +1,4 @@
-/* segment_program.c - the process whose last state is segment_v1.gz: known objects, a known thread, and a bad free at the
+/* segment_program.c - the process whose last state is segment_v1_*.gz: known objects, a known thread, and a bad free at the
  * end. What it leaves is in tests/agent/reader/golden_segment_test.cc; must never allocate by chance (no stdio).
  */
 #include <pthread.h>

@@ -89,6 +89,7 @@ TEST_F(DumpTest, EverySectionIsThere) {
                            "== stacks\nstack 0\n",
                            "0x401010  /usr/bin/de\\x1bmo+0x1010",
                            "== buckets",
+                           "== peak\nnone was taken",
                            "== samples\n",
                            "0x7f0000000040",
                            "== modules",

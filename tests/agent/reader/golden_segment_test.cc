@@ -1,5 +1,5 @@
-// golden_segment_test.cc - tests/golden/segment_v1.gz, the segment of a real process of ABI version
-// 1, is read by this and every later reader. What is expected is what
+// golden_segment_test.cc - tests/golden/segment_v1_MINOR.gz, segments of real processes of ABI
+// version 1, are read by this and every later reader. What is expected is what
 // tests/golden/segment_program.c does: 3000 objects of 1200 bytes, of which 1000 are freed; five of
 // 1 MiB, of which one is freed; 700 of 3000 bytes by another thread; then a second free of the one,
 // which ends it.
@@ -18,9 +18,9 @@
 namespace liballoc::agent {
 namespace {
 
-std::vector<uint8_t> golden_bytes() {
+std::vector<uint8_t> golden_bytes(const std::string& path) {
   std::vector<uint8_t> bytes;
-  gzFile file = ::gzopen(LIBALLOC_GOLDEN_SEGMENT, "rb");
+  gzFile file = ::gzopen(path.c_str(), "rb");
   if (file == nullptr) return bytes;
   uint8_t chunk[65536];
   for (int n; (n = ::gzread(file, chunk, sizeof(chunk))) > 0;) {
@@ -30,11 +30,13 @@ std::vector<uint8_t> golden_bytes() {
   return bytes;
 }
 
-class GoldenSegmentTest : public ::testing::Test {
+class GoldenSegmentTest : public ::testing::TestWithParam<int> {  // the minor version
  protected:
   void SetUp() override {
-    bytes_ = golden_bytes();
-    ASSERT_GT(bytes_.size(), 4096u) << LIBALLOC_GOLDEN_SEGMENT;
+    const std::string path =
+        LIBALLOC_GOLDEN_DIR "/segment_v1_" + std::to_string(GetParam()) + ".gz";
+    bytes_ = golden_bytes(path);
+    ASSERT_GT(bytes_.size(), 4096u) << path;
     const MemorySource source(bytes_);
     const auto layout = read_layout(source);
     ASSERT_TRUE(layout.ok()) << reject_name(layout.error().reason) << " " << layout.error().detail;
@@ -63,8 +65,9 @@ class GoldenSegmentTest : public ::testing::Test {
   SegmentReading reading_;
 };
 
-TEST_F(GoldenSegmentTest, ItIsOfVersionOneAndSaysWhoItWas) {
+TEST_P(GoldenSegmentTest, ItIsOfVersionOneAndSaysWhoItWas) {
   EXPECT_EQ(header_.major, 1);
+  EXPECT_EQ(header_.minor, GetParam());
   EXPECT_EQ(header_.exit_state, uint64_t{LIBALLOC_EXIT_FAULT});
   EXPECT_EQ(header_.valid_bytes, bytes_.size());
   const ProcessIdentity& identity = reading_.snapshot.identity;
@@ -74,7 +77,7 @@ TEST_F(GoldenSegmentTest, ItIsOfVersionOneAndSaysWhoItWas) {
   EXPECT_EQ(identity.command_line.size(), 1u);
 }
 
-TEST_F(GoldenSegmentTest, EveryObjectIsCounted) {
+TEST_P(GoldenSegmentTest, EveryObjectIsCounted) {
   const SizeClassStats& small = class_of(kSmallSlot);
   EXPECT_EQ(small.mallocs, 3000u);
   EXPECT_EQ(small.frees, 1000u);
@@ -87,7 +90,7 @@ TEST_F(GoldenSegmentTest, EveryObjectIsCounted) {
   EXPECT_EQ(reading_.snapshot.memstats.threads_started, 2u);
 }
 
-TEST_F(GoldenSegmentTest, TheSpansHoldWhatIsCounted) {
+TEST_P(GoldenSegmentTest, TheSpansHoldWhatIsCounted) {
   const Snapshot& snapshot = reading_.snapshot;
   const auto figures = size_class_figures(snapshot);
   for (const uint32_t bytes : {kSmallSlot, kThreadSlot}) {
@@ -109,7 +112,7 @@ TEST_F(GoldenSegmentTest, TheSpansHoldWhatIsCounted) {
   EXPECT_EQ(map.arenas[0].pages[static_cast<size_t>(RunKind::kInUse)], in_use);
 }
 
-TEST_F(GoldenSegmentTest, TheProfileLeadsToStacksAndModules) {
+TEST_P(GoldenSegmentTest, TheProfileLeadsToStacksAndModules) {
   const Snapshot& snapshot = reading_.snapshot;
   EXPECT_EQ(snapshot.memstats.sample_period, 65536u);
   EXPECT_EQ(snapshot.memstats.samples_live, snapshot.live_samples.size());
@@ -127,14 +130,14 @@ TEST_F(GoldenSegmentTest, TheProfileLeadsToStacksAndModules) {
   EXPECT_TRUE(in_program);
 }
 
-TEST_F(GoldenSegmentTest, TheFaultThatEndedItIsThere) {
+TEST_P(GoldenSegmentTest, TheFaultThatEndedItIsThere) {
   ASSERT_EQ(reading_.snapshot.faults.size(), 1u);
   const Fault& fault = reading_.snapshot.faults.front();
   EXPECT_NE(fault.address, 0u);
   EXPECT_NE(fault.message.find("free"), std::string::npos) << fault.message;
 }
 
-TEST_F(GoldenSegmentTest, TheRingEndsWithTheTablesState) {
+TEST_P(GoldenSegmentTest, TheRingEndsWithTheTablesState) {
   const ReadHealth& health = reading_.snapshot.health;
   EXPECT_TRUE(reading_.ring_drained);
   EXPECT_EQ(health.ring_events, reading_.events.size() + health.ring_missed);
@@ -147,6 +150,16 @@ TEST_F(GoldenSegmentTest, TheRingEndsWithTheTablesState) {
   EXPECT_EQ(health.dropped_records, 0u);
   EXPECT_EQ(health.ring_corrupt, 0u);
 }
+
+TEST_P(GoldenSegmentTest, ThePeakIsKnownFromMinorOneOn) {
+  const PeakProfile& peak = reading_.snapshot.peak;
+  EXPECT_EQ(peak.heap_inuse != 0, GetParam() >= 1);
+  const auto in_use = [](const PeakProfile::InUse& bucket) { return bucket.objects != 0; };
+  EXPECT_EQ(std::any_of(peak.buckets.begin(), peak.buckets.end(), in_use), GetParam() >= 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(OfMinor, GoldenSegmentTest, ::testing::Values(0, 1),
+                         ::testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace liballoc::agent
