@@ -244,6 +244,13 @@ bool is_noscan(const void* p) {
 size_t usable_size(const void* p, const char* call) {
   if (p == nullptr) return 0;
   const uintptr_t address = reinterpret_cast<uintptr_t>(p);
+  if (const unsigned cls = class_of_page(p)) {
+    const SizeClass& c = kClasses[size_class_of(cls)];
+    if (c.pages == 1) {  // the offset in the span is the one in the page: no span to look at
+      const uint32_t offset = static_cast<uint32_t>(address & (kPageBytes - 1)), slot = slot_index(offset, c.magic);
+      if (LIBALLOC_LIKELY(slot * c.bytes == offset && slot < c.objects)) return c.bytes;
+    }
+  }
   if (const Span* span = g_heap.map().find_in_use(address)) {
     if (span->tiny_words != nullptr) return tiny_usable_size(span, p);
     if (LIBALLOC_UNLIKELY(!is_object_start(span, address))) report_bad_free(BadFree::kInterior, p, call);
