@@ -114,10 +114,10 @@ def median_rows(results, workloads, metric):
     return rows
 
 
-def micro_rows(results):
-    """Rows of ns per pair, the minimum over rounds; and {allocator: geometric mean}."""
+def micro_rows(results, workload="micro"):
+    """Rows of what each pattern of a workload gave, the minimum over rounds; and {allocator: geometric mean}."""
     best = {}
-    for name, runs in results.runs.get("micro", {}).items():
+    for name, runs in results.runs.get(workload, {}).items():
         for run in runs:
             for key, value in run.nanoseconds.items():
                 best.setdefault(key, {})[name] = min(value, best.get(key, {}).get(name, math.inf))

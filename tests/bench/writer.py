@@ -9,6 +9,14 @@ import textwrap
 import report
 
 
+# Workloads that print figures of their own, one per pattern.
+PATTERNS = {
+    "micro": "ns per malloc+free pair",
+    "latency": "Latency in ns that 50, 99, 99.9 and 99.99 % of the calls stay below, by the hundredth of a percent",
+    "giveback": "Resident memory in percent of what is in use (64 MiB), seconds after a burst of 256 MiB was freed",
+}
+
+
 def tables(results, names, set_names, facts, chosen):
     """Everything that was measured, as Markdown."""
     parts = []
@@ -17,7 +25,7 @@ def tables(results, names, set_names, facts, chosen):
         parts.append("Targets:\n\n```\n%s\n```" % "\n".join(lines))
     if report.OURS in results.allocators and results.peers:
         order = [w for w in report.loss_order(results, names) if w in set_names]
-        rows = report.ratio_rows(results, order + [n for n in names if n not in order and n != "micro"])
+        rows = report.ratio_rows(results, order + [n for n in names if n not in order and n not in PATTERNS])
         parts.append("liballoc to the best peer of each workload, median of the rounds (min-max), most processor time lost "
                      "first:\n\n" + report.table(["workload"] + [label for _, label in report.METRICS], rows))
     shared = results.shared(set_names)
@@ -25,16 +33,19 @@ def tables(results, names, set_names, facts, chosen):
         parts.append("Geometric means over the %d workloads that all have run, relative to the best peer:\n\n%s" % (
             len(shared), report.table(["allocator"] + [label for _, label in report.METRICS],
                                       report.geomean_rows(results, set_names))))
-    plain = [name for name in names if name != "micro"]
+    plain = [name for name in names if name not in PATTERNS]
     for metric, label in (("time", "Time, s"), ("cpu", "Processor time, user + system, s"), ("rss", "Peak RSS, MiB")):
         if plain:
             parts.append("%s (median; best peer in bold):\n\n%s" % (
                 label, report.table(["workload"] + results.allocators, report.median_rows(results, plain, metric))))
-    if "micro" in results.runs:
-        rows, means, ours = report.micro_rows(results)
-        rows.append(["geometric mean"] + ["%.1f" % means[name] for name in results.allocators] + ["%.2f" % ours])
-        parts.append("ns per malloc+free pair, best of all rounds:\n\n" + report.table(
-            ["pattern"] + results.allocators + ["to best"], rows))
+    for workload, heading in PATTERNS.items():
+        if workload not in results.runs:
+            continue
+        rows, means, ours = report.micro_rows(results, workload)
+        if workload == "micro":
+            rows.append(["geometric mean"] + ["%.1f" % means[name] for name in results.allocators] + ["%.2f" % ours])
+        parts.append("%s, best of all rounds:\n\n%s" % (heading, report.table(
+            ["pattern"] + results.allocators + ["to best"], rows)))
     if results.failures:
         parts.append("Failed:\n\n" + "\n".join("- %s under %s: %s" % entry for entry in results.failures))
     note = "%d rounds, interleaved, %.0f s" % (facts["rounds"], facts["seconds"])
