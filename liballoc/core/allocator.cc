@@ -22,6 +22,9 @@ liballoc_abi_class_counter& counter_of(Thread& thread, unsigned cache_cls) {
   return thread.block->classes[cache_cls];
 }
 
+// A request for zeros of so many bytes is worth a slow path that may find them.
+constexpr size_t kClearingCosts = 1024;
+
 // Samples an object of a bin's class whose countdown ran out, and draws the next step.
 void sample_small(Thread& thread, unsigned cache_cls, void* p, size_t requested) {
   liballoc_abi_class_counter& counter = counter_of(thread, cache_cls);
@@ -91,7 +94,7 @@ bool has_size_of(const Span* span, size_t bytes, size_t align) {
 
 }  // namespace
 
-void* allocate_small(Thread& thread, unsigned cache_cls, size_t requested) {
+void* allocate_small(Thread& thread, unsigned cache_cls, size_t requested, bool zero) {
   liballoc_abi_class_counter& counter = counter_of(thread, cache_cls);
   Bin& bin = thread.heap.cache->bins[cache_cls];
   void* p = nullptr;
@@ -104,9 +107,18 @@ void* allocate_small(Thread& thread, unsigned cache_cls, size_t requested) {
     }
     owned_add(&counter.refills, uint64_t{1});
     if (LIBALLOC_UNLIKELY(g_config.check)) thread.heap.fill[cache_cls] = 1;  // what is taken is alive
-    p = thread_cache_refill(g_heap, thread.heap, cache_cls);
+    // Of several slots that were never used only the first is still known to be zero when it is asked for.
+    uint16_t& fill = thread.heap.fill[cache_cls];
+    const uint16_t usual = fill;
+    const bool one = zero && requested >= kClearingCosts;
+    if (one) fill = 1;
+    bool is_zero = false;
+    p = thread_cache_refill(g_heap, thread.heap, cache_cls, &is_zero);
+    if (one) fill = usual;
     if (p == nullptr) return nullptr;
+    zero = zero && !is_zero;
   }
+  if (zero) memset(p, 0, requested);
   if (count_malloc(counter)) sample_small(thread, cache_cls, p, requested);
   return p;
 }
@@ -146,13 +158,14 @@ static void* allocate_in_slow_path(const AllocationRequest& request) {
   if (LIBALLOC_UNLIKELY(g_config.sbrk)) p = sbrk_allocate(*thread, request.bytes, request.align, cache_cls);
   else if (cls == 0) p = allocate_large(*thread, request);
   else if (request.noscan && cache_cls <= kTinyClass) p = allocate_tiny(*thread, request.bytes, request.align);
-  else p = allocate_small(*thread, cache_cls, request.bytes);
+  else p = allocate_small(*thread, cache_cls, request.bytes, request.zero);
   if (p == nullptr) {
     count_out_of_memory();
     thread->figures_changed = true;
     return nullptr;
   }
-  if (request.zero && cls != 0) memset(p, 0, request.bytes);  // large ones are zero already
+  // Objects of slots and large ones have seen to it, memory of sbrk mode is new.
+  if (LIBALLOC_UNLIKELY(request.zero && request.noscan && cache_cls <= kTinyClass)) memset(p, 0, request.bytes);
   return p;
 }
 
@@ -178,8 +191,13 @@ void* allocate_general(const AllocationRequest& request) {
   if (!request.noscan && request.align <= kPageBytes) {
     // A size that the class serves whatever the alignment: then the plain path does.
     if (const unsigned cls = class_for(request.bytes, request.align)) {
-      void* p = allocate_or<allocate_plain_slow>(request.align <= 8 ? request.bytes : kClasses[cls].bytes);
-      if (p != nullptr && request.zero) memset(p, 0, request.bytes);
+      const size_t bytes = request.align <= 8 ? request.bytes : kClasses[cls].bytes;
+      if (!request.zero) return allocate_or<allocate_plain_slow>(bytes);
+      // Whether an object is zero already is known in the slow path alone; what a bin holds was mostly used before.
+      const Bin& bin = t_cache->bins[cls];
+      if (bin.top == bin.base) return allocate_slow(request);
+      void* p = allocate_or<allocate_plain_slow>(bytes);
+      if (p != nullptr) memset(p, 0, request.bytes);
       return p;
     }
   }

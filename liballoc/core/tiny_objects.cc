@@ -38,7 +38,7 @@ void release_block(Thread& thread, Span* span, uintptr_t block) {
 
 // An empty block; its word is the caller's to set.
 uintptr_t allocate_block(Thread& thread, size_t requested, std::atomic<uint32_t>** word) {
-  void* p = allocate_small(thread, kTinyClass, requested);
+  void* p = allocate_small(thread, kTinyClass, requested, false);
   if (p == nullptr) return 0;
   const uintptr_t block = reinterpret_cast<uintptr_t>(p);
   *word = &word_of(span_of(block), block);

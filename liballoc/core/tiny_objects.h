@@ -24,7 +24,7 @@ void let_tiny_go(Thread& thread);
 size_t tiny_usable_size(const Span* span, const void* p);
 
 // A small object of a class, from the bin or behind it, and its way back: what allocator.cc does for every class.
-[[nodiscard]] void* allocate_small(Thread& thread, unsigned cache_cls, size_t requested);
+[[nodiscard]] void* allocate_small(Thread& thread, unsigned cache_cls, size_t requested, bool zero);
 void release_small(Thread& thread, Span* span, void* p);
 
 }  // namespace liballoc

@@ -79,8 +79,9 @@ Span* CentralList::cache_span(Span* old, ThreadState* owner) {
   return got != nullptr ? got : grow(owner);
 }
 
-uint32_t CentralList::take_slots(void** end, uint32_t n) {
+uint32_t CentralList::take_slots(void** end, uint32_t n, bool* zero) {
   uint32_t taken = 0;
+  *zero = false;
   while (taken < n) {
     {
       LockHolder hold(lock_);
@@ -90,6 +91,7 @@ uint32_t CentralList::take_slots(void** end, uint32_t n) {
           sweep_locked(span);
         else
           check_shape_locked(span);
+        if (taken == 0) *zero = !span->need_zero;
         const uint32_t got = span->take(end - taken, n - taken);
         if (LIBALLOC_UNLIKELY(got == 0)) check_locked(span);  // a partial span has some
         taken += got;

@@ -29,8 +29,8 @@ class alignas(kCacheLineBytes) CentralList {
   // when memory ran out (`old` is given back all the same). `old` itself is returned when other threads freed slots of it.
   [[nodiscard]] Span* cache_span(Span* old, ThreadState* owner);
   // For classes with few slots to a span: up to n free slots from as many spans as it takes, none of which the caller comes to
-  // own; the first into end[-1] and so on down. Returns how many; 0 when memory ran out.
-  [[nodiscard]] uint32_t take_slots(void** end, uint32_t n);
+  // own; the first into end[-1] and so on down. Returns how many; 0 when memory ran out. *zero: the first reads as zero.
+  [[nodiscard]] uint32_t take_slots(void** end, uint32_t n, bool* zero);
   // Gives a cached span back without asking for another.
   void uncache_span(Span* span);
   // Slots nobody holds any more, all of this class. Stops at the first that cannot be: *bad says which and why.

@@ -153,6 +153,7 @@ uint32_t Span::sweep() {
   }
   alloc_count -= found;
   mark_count = 0;
+  if (found != 0) need_zero = true;  // a slot that was used can be handed out again
   store_relaxed(&free_index, uint32_t{0});
   refill_alloc_cache(0);
   return found;

@@ -58,7 +58,7 @@ struct Span {
   uint8_t size_class = 0;
   uint8_t cache_class = 0;
   bool noscan = false;
-  bool need_zero = false;   // memory may hold old contents
+  bool need_zero = false;   // memory may hold old contents; of slots: free ones in the bitmap may
   bool named_throughout = false;  // each of its pages names it in the arena map; else the first and the last do
   bool recent = false;      // idle, kept by RecentSpans
   bool scavenged = false;   // Free: the OS has the pages back

@@ -110,7 +110,8 @@ void thread_cache_reset_bins(ThreadState& state) {
   state.bin_bytes = 0;
 }
 
-void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls) {
+void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls, bool* zero) {
+  *zero = false;
   Bin& bin = state.cache->bins[cache_cls];
   LIBALLOC_DCHECK(bin.top == bin.base);
   const unsigned size_cls = size_class_of(cache_cls);
@@ -128,7 +129,7 @@ void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls) {
     return *bin.top;
   }
   if (takes_slots_directly(size_cls)) {
-    const uint32_t taken = heap.central(cache_cls).take_slots(bin.base + want, want);
+    const uint32_t taken = heap.central(cache_cls).take_slots(bin.base + want, want, zero);
     if (taken == 0) return nullptr;
     if (taken < want) memmove(bin.base, bin.base + want - taken, taken * sizeof(void*));
     bin.top = bin.base + taken - 1;
@@ -143,6 +144,7 @@ void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls) {
     if (span == nullptr) return nullptr;
     got = span->take(bin.base + want, want);
   }
+  *zero = !span->need_zero;
   observe_span(span, SpanEvent::kTaken, span->alloc_count);
   if (got < want) memmove(bin.base, bin.base + want - got, got * sizeof(void*));
   bin.top = bin.base + got - 1;

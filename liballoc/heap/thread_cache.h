@@ -76,8 +76,9 @@ void thread_cache_forget(ThreadState& state);
 // Points bins at their storage, empty.
 void thread_cache_reset_bins(ThreadState& state);
 
-// Fills the bin of a class and pops one slot of it. Null when memory ran out.
-[[nodiscard]] void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls);
+// Fills the bin of a class and pops one slot of it. Null when memory ran out. *zero: the slot was never handed out and reads as
+// zero.
+[[nodiscard]] void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls, bool* zero);
 // Makes room in a full bin: lets it grow, or gives the older half back. *bad as CentralList::free_slots(); false then, and the
 // slot that could not be freed is *culprit.
 [[nodiscard]] bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, BadFree* bad,

@@ -36,13 +36,15 @@ class CacheModel {
   void allocate(size_t thread, unsigned cls) {
     ThreadState& state = threads_.states[thread];
     Bin& bin = state.cache->bins[cls];
-    auto* p = static_cast<uint64_t*>(bin.top == bin.base ? thread_cache_refill(heap_, state, cls)
+    bool zero = false;
+    auto* p = static_cast<uint64_t*>(bin.top == bin.base ? thread_cache_refill(heap_, state, cls, &zero)
                                                          : *--bin.top);
     LIBALLOC_FUZZ_CHECK(p != nullptr);
     const Span* span = heap_.map().find_in_use(reinterpret_cast<uintptr_t>(p));
     LIBALLOC_FUZZ_CHECK(span != nullptr && span->cache_class == cls);
     LIBALLOC_FUZZ_CHECK(span->is_slot_start(reinterpret_cast<uintptr_t>(p)));
     LIBALLOC_FUZZ_CHECK(live_.emplace(p, cls).second);
+    LIBALLOC_FUZZ_CHECK(!zero || (*p == 0 && *last_word(p, cls) == 0));  // every object is written to
     write_tags(p, cls);
   }
   void release(size_t thread, size_t pick) {

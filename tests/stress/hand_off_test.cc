@@ -64,7 +64,8 @@ class Owner {
   }
   void* take() {
     Bin& bin = state_->cache->bins[kClass];
-    void* p = bin.top != bin.base ? *--bin.top : thread_cache_refill(heap_, *state_, kClass);
+    bool zero = false;
+    void* p = bin.top != bin.base ? *--bin.top : thread_cache_refill(heap_, *state_, kClass, &zero);
     if (p != nullptr) claim(p);
     return p;
   }

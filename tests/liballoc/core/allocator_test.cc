@@ -2,6 +2,7 @@
 #include "liballoc/core/allocator.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,6 +81,22 @@ TEST(AllocatorTest, ZeroedMemoryIsZeroWhateverWasThereBefore) {
       live.pop_back();
     }
   }
+  for (void* p : live) release(p);
+}
+
+TEST(AllocatorTest, ZerosInMemoryThatWasNeverUsedAreNotWritten) {
+  constexpr size_t kBytes = 32768, kPage = 4096;
+  std::vector<void*> live;
+  size_t resident = 0;
+  for (int i = 0; i < 1000; i++) {
+    void* p = allocate_general({kBytes, kPage, false, true});
+    ASSERT_NE(p, nullptr);
+    live.push_back(p);
+    unsigned char in_memory[kBytes / kPage] = {};
+    ASSERT_EQ(mincore(p, kBytes, in_memory), 0);
+    for (const unsigned char page : in_memory) resident += page & 1;
+  }
+  EXPECT_LT(resident, live.size() * (kBytes / kPage) / 2) << "most of it is new";
   for (void* p : live) release(p);
 }
 

@@ -21,7 +21,7 @@ class ThreadCacheTest : public testing::Test {
   }
   void* allocate(unsigned c) {
     Bin& bin = state_->cache->bins[c];
-    if (bin.top == bin.base) return thread_cache_refill(*heap_, *state_, c);
+    if (bin.top == bin.base) return thread_cache_refill(*heap_, *state_, c, &zero_);
     return *--bin.top;
   }
   void release(unsigned c, void* p) {
@@ -36,6 +36,7 @@ class ThreadCacheTest : public testing::Test {
     void* culprit;
     ASSERT_TRUE(thread_cache_flush(*heap_, *state_, &bad, &culprit));
   }
+  bool zero_ = false;  // what the last refill said of its slot
   RelaxedCounter stat_;
   std::unique_ptr<Heap> heap_ = std::make_unique<Heap>();
   std::unique_ptr<ThreadState> state_{new ThreadState()};
@@ -86,6 +87,27 @@ TEST_F(ThreadCacheTest, WhatWasFreedLastComesOutFirst) {
   release(8, b);
   EXPECT_EQ(allocate(8), b);
   EXPECT_EQ(allocate(8), a);
+}
+
+TEST_F(ThreadCacheTest, ARefillKnowsWhetherItsSlotWasEverUsed) {
+  for (const unsigned c : {8u, 66u}) {  // of a span the thread owns, and taken from the list
+    void* p = allocate(c);
+    EXPECT_TRUE(zero_) << "new memory";
+    std::vector<void*> rest;
+    const Span* span = heap_->map().find_in_use(reinterpret_cast<uintptr_t>(p));
+    for (uint32_t i = 1; i < span->objects; i++) rest.push_back(allocate(c));
+    release(c, p);
+    for (void* q : rest) release(c, q);
+    flush();
+    void* again = allocate(c);
+    EXPECT_FALSE(zero_) << "given back before, and taken from the transfer cache";
+    release(c, again);
+    flush();
+    heap_->drain_transfers(true);
+    static_cast<void>(allocate(c));
+    EXPECT_FALSE(zero_) << "and from its span";
+    flush();
+  }
 }
 
 TEST_F(ThreadCacheTest, ADoubleFreeShowsWhenTheSlotGoesBack) {
