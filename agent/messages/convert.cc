@@ -151,6 +151,7 @@ void to_proto(const MemStats& stats, pb::MemStats* out) {
   out->set_segment_bytes(stats.segment_bytes);
   out->set_resident_bytes(stats.resident_bytes);
   out->set_virtual_bytes(stats.virtual_bytes);
+  out->set_next_trigger(stats.next_trigger);
   for (const SizeClassStats& size_class : stats.by_size) {
     to_proto(size_class, out->add_by_size());
   }

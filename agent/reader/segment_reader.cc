@@ -176,9 +176,11 @@ ReadResult<SegmentReading> SegmentReader::read(const ByteSource& source, bool wr
   DecodedProfile profile = decode_profile(stack_records, take(std::move(frames), health),
                                           take(std::move(buckets), health),
                                           take(std::move(samples), health), clock, health);
-  snapshot.peak = std::move(peak);
   snapshot.stacks = std::move(profile.stacks);
   snapshot.buckets = std::move(profile.buckets);
+  // Read after the buckets, so that it may know newer ones.
+  if (peak.buckets.size() > snapshot.buckets.size()) peak.buckets.resize(snapshot.buckets.size());
+  snapshot.peak = std::move(peak);
   snapshot.live_samples = std::move(profile.live_samples);
   const std::vector<liballoc_abi_size_class> class_records = take(std::move(classes), health);
   const std::vector<liballoc_abi_thread> thread_records = take(std::move(threads), health);

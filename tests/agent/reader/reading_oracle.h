@@ -14,6 +14,10 @@ namespace liballoc::agent {
 inline SegmentBuilder full_builder() {
   SegmentBuilder b;
   b.threads.resize(3);
+  b.memstats.next_trigger = 5 << 20;
+  b.memstats.peak_generation = 4;
+  b.memstats.peak_profile_inuse = 4 << 20;
+  b.memstats.peak_profile_ns = SegmentBuilder::kCreatedMonotonicNs + 100;
   for (uint32_t i = 0; i < 20; ++i) {
     const uint32_t stack = b.add_stack({0x1000 + i, 0x2000 + i, 0x3000});
     const uint32_t bucket = b.add_bucket(stack, 1 + i, 64, 3, 190, 1, 60);
@@ -21,6 +25,7 @@ inline SegmentBuilder full_builder() {
     b.add_span(0x400000 + 8192 * i, 1, LIBALLOC_SPAN_PARTIAL, 3, 2);
     b.push_event(LIBALLOC_EVENT_SPAN_ALLOC, i);
     b.set_mallocs(i % 3, i, 1000 + i);
+    b.peaks.push_back({{4, 3}, {2, 1}, {130, 60}, {0, 0}});
   }
   b.add_module(0x400000, 0x500000, "/usr/bin/demo", {1, 2, 3, 4});
   b.add_fault(1, 0xbad, "bad free");
@@ -44,6 +49,7 @@ inline std::string problem_of(const SegmentReading& reading, uint64_t segment_by
     if (bucket.frees > bucket.allocs) return "more sampled frees than allocations";
     if (bucket.free_requested > bucket.alloc_requested) return "more bytes freed than allocated";
   }
+  if (s.peak.buckets.size() > s.buckets.size()) return "peak of unknown buckets";
   for (const LiveSample& sample : s.live_samples) {
     if (sample.stack >= s.stacks.size()) return "sample without its stack";
     if (sample.bucket >= s.buckets.size()) return "sample without its bucket";

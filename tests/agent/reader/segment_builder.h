@@ -79,6 +79,7 @@ class SegmentBuilder {
   std::vector<liballoc_abi_frame> frames;
   std::vector<liballoc_abi_bucket> buckets;
   std::vector<liballoc_abi_sample> samples;
+  std::vector<liballoc_abi_peak> peaks;  // none: the section of version 1.1 is left out
   std::vector<liballoc_abi_module> modules;
   std::vector<liballoc_abi_fault> faults;
   uint32_t ring_capacity = 64;
@@ -235,6 +236,7 @@ class SegmentBuilder {
     add_section(LIBALLOC_SECTION_FRAMES, frames);
     add_section(LIBALLOC_SECTION_BUCKETS, buckets);
     add_section(LIBALLOC_SECTION_SAMPLES, samples);
+    if (!peaks.empty()) add_section(LIBALLOC_SECTION_PEAK, peaks);
     add_section(LIBALLOC_SECTION_MODULES, modules);
     ring.resize(ring_capacity);
     add_section(LIBALLOC_SECTION_RING, ring);
