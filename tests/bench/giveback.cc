@@ -1,5 +1,5 @@
-// giveback.cc - a burst, then ordinary life: how much memory the process still holds, some seconds after most of a big heap
-// died. Prints resident memory in percent of what is in use.
+// giveback.cc - a burst, then ordinary life: how much memory the process still holds, some seconds
+// after most of a big heap died. Prints resident memory in percent of what is in use.
 
 #include <time.h>
 #include <unistd.h>
@@ -31,7 +31,7 @@ void touch(void* object, std::size_t size) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Parameters parameters(argc, argv, {{"burst_mib", 256, 1, 65536}, {"base_mib", 64, 1, 65536}});
+  const Parameters parameters(argc, argv, {{"burst_mib", 256, 1, 65536}, {"base_mib", 64, 1, 65536}, {"last_s", 8, 1, 8}});
   Random random(77);
   const auto fill = [&](std::vector<void*>* into, std::uint64_t bytes) {
     for (std::uint64_t sum = 0; sum < bytes;) {
@@ -51,6 +51,7 @@ int main(int argc, char** argv) {
   const double freed = seconds();
   std::uint64_t operations = 0;
   for (const unsigned after : {1u, 4u, 8u}) {
+    if (after > parameters["last_s"]) break;
     while (seconds() - freed < after) {  // a server that goes on with little to do
       for (unsigned i = 0; i < 200; ++i, ++operations) {
         void*& slot = base[random.below(base.size())];

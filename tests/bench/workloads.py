@@ -60,7 +60,8 @@ ALL = [
     Workload("startup", "startup", ("startup",), "/bin/true, again and again"),
     Workload("micro", "micro", ("micro",), "ns per malloc+free pair"),
     Workload("latency", "micro", ("latency",), "percentiles of single calls in a steady program"),
-    Workload("giveback", "micro", ("giveback",), "memory held some seconds after a burst"),
+    Workload("giveback", "micro", ("giveback",), "memory held some seconds after a burst",
+             quick=("giveback", "--last_s", "1")),
     # The command is that of the server; measure.py adds the port and drives it.
     real("redis", "redis-benchmark: set, get, lpush, hset, zadd", ["redis-server", "300000"],
          quick=["redis-server", "60000"]),
