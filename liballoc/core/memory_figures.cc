@@ -6,10 +6,8 @@
 #include "liballoc/base/bits.h"
 #include "liballoc/core/counters.h"
 #include "liballoc/core/emergency.h"
-#include "liballoc/core/report.h"
 #include "liballoc/core/sbrk_mode.h"
 #include "liballoc/core/slow_path.h"
-#include "liballoc/core/tiny_objects.h"
 #include "liballoc/heap/specials.h"
 #include "liballoc/meta/persistent_alloc.h"
 #include "liballoc/os/sys_mem.h"
@@ -90,12 +88,8 @@ size_t trim_memory(size_t keep) {
   SlowPath slow;
   Thread* thread = slow.thread();
   if (thread == nullptr) return 0;
-  BadFree bad = BadFree::kNone;
-  void* culprit = nullptr;
-  let_tiny_go(*thread);
-  if (!thread_cache_flush(g_heap, thread->heap, &bad, &culprit)) report_bad_free(bad, culprit);
+  thread_give_all_back();
   thread->figures_changed = true;  // what the thread holds is part of the published figures
-  g_heap.drain_transfers(true);
   PageHeap& heap = g_heap.pages();
   const PageHeapStats stats = heap.stats();
   const uint64_t backed = stats.idle - stats.released;

@@ -55,6 +55,14 @@ void on_thread_exit(void* thread) {
   if (t_thread == thread) thread_detach();
 }
 
+// Empties the thread's cache. Inside a slow path.
+void flush(Thread& t) {
+  BadFree bad = BadFree::kNone;
+  void* culprit = nullptr;
+  let_tiny_go(t);
+  if (!thread_cache_flush(g_heap, t.heap, &bad, &culprit)) report_bad_free(bad, culprit);
+}
+
 liballoc_abi_thread* private_block_of(Thread* t) {
   if (t->private_block == nullptr) {
     // Release: pairs with the visitors' acquire; the block is zero.
@@ -129,10 +137,7 @@ Thread* thread_attach() {
 void thread_detach() {
   Thread* t = t_thread;
   t->in_slow = true;  // a signal handler must not use the cache that is going away
-  BadFree bad = BadFree::kNone;
-  void* culprit = nullptr;
-  let_tiny_go(*t);
-  if (!thread_cache_flush(g_heap, t->heap, &bad, &culprit)) report_bad_free(bad, culprit);
+  flush(*t);
   t_cache = &g_empty_cache;
   t_thread = nullptr;
   t->heap.cache->counters = nullptr;
@@ -152,14 +157,8 @@ void thread_detach() {
 }
 
 void thread_give_all_back() {
-  BadFree bad = BadFree::kNone;
-  void* culprit = nullptr;
-  let_tiny_go(*t_thread);
-  if (!thread_cache_flush(g_heap, t_thread->heap, &bad, &culprit)) report_bad_free(bad, culprit);
-  for (unsigned c = 0; c < kCacheClasses; c++) {
-    g_heap.transfer(c).drain_all(&bad, &culprit);
-    if (bad != BadFree::kNone) report_bad_free(bad, culprit);
-  }
+  flush(*t_thread);
+  g_heap.drain_transfers(true);
 }
 
 void thread_stop_hits() {

@@ -1,5 +1,6 @@
-// heap.h - the shared half of the allocator: arena map, page heap, and per cache class a central list with a transfer cache in front. One constinit
-// instance serves the process; tests make their own. Nothing here knows threads' caches, sampling or telemetry.
+// heap.h - the shared half of the allocator: arena map, page heap, and per cache class a central list with a transfer cache in
+// front. One constinit instance serves the process; tests make their own. Nothing here knows threads' caches, sampling or
+// telemetry.
 #pragma once
 
 #include "liballoc/heap/arena_map.h"

@@ -83,7 +83,8 @@ class PageHeap {
     before_growth_ = hook;
     before_growth_context_ = context;
   }
-  // Freed spans of few pages stay whole for a while, up to so many bytes and a quarter of what is in use; 0, the default, joins them with their neighbours at once.
+  // Freed spans of few pages stay whole for a while, up to so many bytes and a quarter of what is in use; 0, the default, joins
+  // them with their neighbours at once.
   void keep_recent(size_t bytes);
   // Tells the observer the figures as they are.
   void publish();
