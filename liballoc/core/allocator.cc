@@ -59,7 +59,7 @@ unsigned class_for(size_t bytes, size_t align) {
   return cls < kSizeClasses ? cls : 0;
 }
 
-// Most double frees follow each other closely: a slow path has the time to look.
+// Most double frees follow each other closely. A hit compares with the slot freed last; a slow path has the time for more.
 void check_newest(const Bin& bin, void* p) {
   constexpr ptrdiff_t kNewest = 8;
   const ptrdiff_t held = bin.top - bin.base, n = held < kNewest ? held : kNewest;
@@ -125,14 +125,15 @@ void* allocate_small(Thread& thread, unsigned cache_cls, size_t requested, bool 
 
 void release_small(Thread& thread, Span* span, void* p) {
   const unsigned cls = span->cache_class;
-  if (LIBALLOC_UNLIKELY(g_config.check)) {  // straight to its span's bitmap, which tells a second free
+  Bin& bin = thread.heap.cache->bins[cls];
+  check_newest(bin, p);
+  // Straight to its span's bitmap: in check mode, since that tells a second free.
+  if (LIBALLOC_UNLIKELY(g_config.check) || LIBALLOC_UNLIKELY(!thread_cache_keeps(thread.heap, cls))) {
     BadFree bad = BadFree::kNone;
     if (g_heap.central(cls).free_slots(&p, 1, &bad) != 1) report_bad_free(bad, p);
     count_free(counter_of(thread, cls));
     return;
   }
-  Bin& bin = thread.heap.cache->bins[cls];
-  check_newest(bin, p);
   if (bin.top == bin.limit) {
     BadFree bad = BadFree::kNone;
     void* culprit = nullptr;
@@ -204,7 +205,7 @@ void* allocate_general(const AllocationRequest& request) {
   return allocate_slow(request);
 }
 
-void release_slow(void* p) {
+void release_slow(void* p) noexcept {
   if (p == nullptr || p == zero_size_address()) return;
   const uintptr_t address = reinterpret_cast<uintptr_t>(p);
   SlowPath slow;
@@ -229,7 +230,7 @@ void release_slow(void* p) {
   release_small(*thread, span, p);
 }
 
-void release_sized_slow(void* p, size_t bytes, size_t align) {
+void release_sized_slow(void* p, size_t bytes, size_t align) noexcept {
   const uintptr_t address = reinterpret_cast<uintptr_t>(p);
   const Span* span = p != nullptr ? g_heap.map().find_in_use(address) : nullptr;
   if (span != nullptr && is_object_start(span, address)) {

@@ -9,6 +9,7 @@
 #include "liballoc/core/runtime.h"
 #include "liballoc/core/thread.h"
 #include "liballoc/heap/size_classes.h"
+#include "liballoc/heap/specials.h"
 
 namespace liballoc {
 
@@ -23,10 +24,10 @@ struct AllocationRequest {
 [[nodiscard]] LIBALLOC_NOINLINE void* allocate_slow(const AllocationRequest& request);
 // The bin had a slot but the class's countdown ran out with this object: pop it and sample it.
 [[nodiscard]] LIBALLOC_COLD void* allocate_sampled(unsigned cache_cls, size_t bytes);
-LIBALLOC_NOINLINE void release_slow(void* p);
+LIBALLOC_NOINLINE void release_slow(void* p) noexcept;
 // As release_slow(), of a program that says which size (and alignment; 1 = none) it asked for: a
 // size that cannot be ends the process.
-LIBALLOC_NOINLINE void release_sized_slow(void* p, size_t bytes, size_t align);
+LIBALLOC_NOINLINE void release_sized_slow(void* p, size_t bytes, size_t align) noexcept;
 // Ends the process unless an object of operator new(bytes, align) would lie in a slot such as p's.
 // For debug builds.
 void check_sized_delete(const void* p, size_t bytes, size_t align);
@@ -77,31 +78,57 @@ template <void* (*Slow)(size_t bytes)>
 
 [[nodiscard]] LIBALLOC_INLINE void* allocate(size_t bytes) { return allocate_or<allocate_plain_slow>(bytes); }
 
-// What ArenaMap::class_of() says, of the process's own map.
+// What ArenaMap::arena_of() says, of the process's own map.
+LIBALLOC_INLINE const HeapArena* user_arena_of(uintptr_t address) {
+  const size_t i = address >> kArenaShift;
+  if (LIBALLOC_UNLIKELY(i >= kUserArenas)) return nullptr;
+  // Acquire: pairs with the release in ArenaMap::set().
+  return g_arena_table[kFirstUserArena + i].load(std::memory_order_acquire);
+}
+
+// What ArenaMap::class_of() says.
 LIBALLOC_INLINE unsigned class_of_page(const void* p) {
   const uintptr_t address = reinterpret_cast<uintptr_t>(p);
-  const size_t i = address >> kArenaShift;
-  if (LIBALLOC_UNLIKELY(i >= kUserArenas)) return 0;
-  // Acquire: pairs with the release in ArenaMap::set().
-  const HeapArena* arena = g_arena_table[kFirstUserArena + i].load(std::memory_order_acquire);
+  const HeapArena* arena = user_arena_of(address);
   if (LIBALLOC_UNLIKELY(arena == nullptr)) return 0;
   return arena->page_class[ArenaMap::page_in_arena(address)].load(std::memory_order_relaxed);
+}
+
+// False when the bin is full, or the slot is the one that was freed last.
+[[nodiscard]] LIBALLOC_INLINE bool push_on_bin(unsigned cls, void* p) {
+  ThreadCache* cache = t_cache;
+  const size_t offset = size_t{cls} * kClassScale;
+  Bin& bin = entry_at(cache->bins, offset);
+  void** top = bin.top;
+  if (LIBALLOC_UNLIKELY(top == bin.limit)) return false;
+  // Of an empty bin this is a word of the storage before it.
+  if (LIBALLOC_UNLIKELY(top[-1] == p)) return false;
+  *top = p;
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // there before it can be taken
+  bin.top = top + 1;
+  count_free(entry_at(cache->counters, offset));
+  return true;
+}
+
+// A page whose byte names no class: almost a hit when the span has a sampled object and p is another.
+template <auto Slow, typename... Said>
+LIBALLOC_NOINLINE void release_beside_sample(void* p, Said... said) noexcept {
+  const uintptr_t address = reinterpret_cast<uintptr_t>(p);
+  if (const HeapArena* arena = user_arena_of(address)) {
+    // Acquire: pairs with the release in ArenaMap::set_spans(), the span's fields are set.
+    const Span* span = arena->spans[ArenaMap::page_in_arena(address)].load(std::memory_order_acquire);
+    const unsigned cls = LIBALLOC_LIKELY(span != nullptr) ? class_beside_specials(span, address) : 0;
+    if (LIBALLOC_LIKELY(cls != 0) && LIBALLOC_LIKELY(push_on_bin(cls, p))) return;
+  }
+  Slow(p, said...);
 }
 
 // `Slow` gets what the program said besides p: the hit has no use for it.
 template <auto Slow, typename... Said>
 LIBALLOC_INLINE void release_or(void* p, Said... said) {
   const unsigned cls = class_of_page(p);
-  if (LIBALLOC_UNLIKELY(cls == 0)) return Slow(p, said...);
-  ThreadCache* cache = t_cache;
-  const size_t offset = size_t{cls} * kClassScale;
-  Bin& bin = entry_at(cache->bins, offset);
-  void** top = bin.top;
-  if (LIBALLOC_UNLIKELY(top == bin.limit)) return Slow(p, said...);
-  *top = p;
-  std::atomic_signal_fence(std::memory_order_seq_cst);  // there before it can be taken
-  bin.top = top + 1;
-  count_free(entry_at(cache->counters, offset));
+  if (LIBALLOC_UNLIKELY(cls == 0)) return release_beside_sample<Slow>(p, said...);
+  if (LIBALLOC_UNLIKELY(!push_on_bin(cls, p))) Slow(p, said...);
 }
 
 LIBALLOC_INLINE void release(void* p) { release_or<release_slow>(p); }

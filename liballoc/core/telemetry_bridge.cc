@@ -158,10 +158,15 @@ void publish_page_figures(const PageHeapStats& pages) {
   liballoc_abi_memstats* const m = g_segment.memstats();
   if (m == nullptr) return;
   const uint64_t now = event_time(t_thread);
+  const SysMemStats& os = sys_mem_stats();
   SequenceWrite write(&m->sequence);
   store_relaxed(&m->updated_ns, now);
   store_relaxed(&m->heap_inuse, pages.in_use);
   store_relaxed(&m->heap_idle, pages.idle);
+  store_relaxed(&m->heap_released, pages.released);
+  store_relaxed(&m->os_prepared, os.prepared_bytes.load());  // memory that was idle is used again
+  store_relaxed(&m->os_ready, os.ready_bytes.load());
+  store_relaxed(&m->os_calls[kSysUsed], os.calls[kSysUsed].load());
   store_relaxed(&m->mspan_inuse, pages.mspan_inuse);
   store_relaxed(&m->peak_heap_inuse, pages.peak_in_use);
   store_relaxed(&m->peak_heap_inuse_ns, pages.peak_in_use_ns);

@@ -11,8 +11,7 @@ void PageHeap::publish_locked() {
   in_use_estimate_.store(stats_.in_use, std::memory_order_relaxed);
   if (g_heap_observer.figures == nullptr) return;
   // Each of these only grows, or is set on its own: their sum tells whether one changed.
-  const uint64_t rare = stats_.grows + stats_.scavenged_total + sys_.mspan.load() + stats_.soft_limit +
-                        sys_mem_stats().calls[kSysUsed].load();
+  const uint64_t rare = stats_.grows + stats_.scavenged_total + sys_.mspan.load() + stats_.soft_limit;
   g_heap_observer.figures(stats_, rare == published_);
   published_ = rare;
 }

@@ -42,6 +42,9 @@ struct Span {
   Span* prev = nullptr;
   uintptr_t base = 0;
   size_t pages = 0;
+  // What free() needs of a span with specials to tell their slots from others without a lock (specials.h); both 0 without any.
+  std::atomic<uint64_t> special_filter{0};
+  std::atomic<uint8_t> special_class{0};
   uint64_t* alloc_bits = nullptr;  // one block: alloc_bits, then mark_bits, bit_words each
   uint64_t* mark_bits = nullptr;
   uint64_t alloc_cache = 0;

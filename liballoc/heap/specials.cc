@@ -11,6 +11,15 @@ constinit RelaxedCounter g_special_bytes;
 // Guards g_storage and the lists of all spans. One lock, not one per span: fork must be able to take it, and samples are rare.
 constinit SpinLock g_lock{LockRank::kSpecials};
 constinit FixedAlloc<Special> g_storage{g_special_bytes};
+
+void set_filter_locked(Span* span) {
+  uint64_t filter = 0;
+  for (const Special* s = span->specials; s != nullptr; s = s->next) filter |= special_filter_bit(s->slot);
+  span->special_filter.store(filter, std::memory_order_relaxed);
+  const uint8_t cls = filter != 0 && span->size_class != 0 ? page_class_of(span->cache_class) : uint8_t{0};
+  span->special_class.store(cls, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 bool add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_record) {
@@ -25,6 +34,7 @@ bool add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_recor
   LIBALLOC_DCHECK(*at == nullptr || (*at)->slot != slot);
   special->next = *at;
   store_relaxed(at, special);  // has_specials() looks without the lock
+  set_filter_locked(span);
   return true;
 }
 
@@ -35,6 +45,7 @@ uint32_t remove_special(ArenaMap& map, Span* span, uint32_t slot) {
   if (*at == nullptr || (*at)->slot != slot) return 0;
   Special* found = *at;
   store_relaxed(at, found->next);
+  set_filter_locked(span);
   if (span->specials == nullptr && span->size_class != 0) map.set_class(span, page_class_of(span->cache_class));
   const uint32_t record = found->sample_record;
   g_storage.free(found);

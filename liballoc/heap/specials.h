@@ -1,5 +1,6 @@
 // specials.h - marks on single objects of a span, sorted by slot: how free() finds that an object was sampled. A span with
-// specials has its class bytes cleared in the arena map, so that its frees take the slow path, and only its frees.
+// specials has its class bytes cleared in the arena map, so that its frees leave the hit path, and only its frees. Its filter
+// then tells slots that have no special from those that may, so that a sampled object's neighbours cost a few instructions more.
 // Locks: one lock of its own (rank kSpecials) guards the lists of all spans, their class bytes and the record storage.
 #pragma once
 
@@ -28,6 +29,22 @@ void clear_specials(ArenaMap& map, Span* span);
 
 // Without the lock: the owner of an object sees true when its own object has one.
 inline bool has_specials(const Span* span) { return load_relaxed(&span->specials) != nullptr; }
+
+// The slot's bit in its span's filter.
+LIBALLOC_INLINE uint64_t special_filter_bit(uint32_t slot) { return uint64_t{1} << (slot % 64); }
+// The class of the bin that takes the slot, when its span has specials and this slot has none; 0 = look closer, also at what is
+// no slot's start. For the object's owner, without the lock: the bit of a special was set before the object was handed out and
+// stays until it is freed (relaxed: whatever handed the pointer over orders them), and a span with an object in use keeps its
+// class.
+LIBALLOC_INLINE unsigned class_beside_specials(const Span* span, uintptr_t address) {
+  const unsigned cls = span->special_class.load(std::memory_order_relaxed);
+  const uintptr_t offset = address - span->base;
+  if (LIBALLOC_UNLIKELY(cls == 0) || LIBALLOC_UNLIKELY(offset >= span->bytes())) return 0;  // or the page names a span that was there before
+  const uint32_t slot = slot_index(static_cast<uint32_t>(offset), span->magic);
+  if (LIBALLOC_UNLIKELY(slot * span->object_bytes != offset)) return 0;
+  const uint64_t filter = span->special_filter.load(std::memory_order_relaxed);
+  return LIBALLOC_UNLIKELY((filter & special_filter_bit(slot)) != 0) ? 0 : cls;
+}
 
 uint64_t specials_inuse_bytes();
 uint64_t specials_inuse_count();

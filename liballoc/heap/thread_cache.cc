@@ -19,6 +19,7 @@ consteval std::array<uint32_t, kCacheClasses + 1> make_slot_offsets() {
 }
 constexpr auto kSlotOffset = make_slot_offsets();
 constexpr uint32_t kFirstFill = 8, kFirstLimit = 16;
+constexpr uint8_t kDeclined = 8;  // frees that a thread declines to keep
 static_assert(kFirstLimit <= kFewSlots);
 
 // Keeps the sum over bins as of their last slow path, without walking them.
@@ -32,11 +33,16 @@ void note_cached(ThreadState& state, unsigned cache_cls) {
 
 // As a class is before a thread has shown how much it asks for.
 void start_small(ThreadState& state, unsigned cache_cls) {
+  Bin& bin = state.cache->bins[cache_cls];
+  bin.base = bin.top = bin.limit = state.few + size_t{cache_cls} * kFewSlots;
+  state.declined[cache_cls] = 0;
+  state.fill[cache_cls] = takes_slots_directly(size_class_of(cache_cls)) ? 1 : kFirstFill;  // each may cost a span
+}
+
+void open_bin(ThreadState& state, unsigned cache_cls) {
   const uint32_t most = max_slots(size_class_of(cache_cls));
   Bin& bin = state.cache->bins[cache_cls];
-  bin.base = bin.top = state.few + size_t{cache_cls} * kFewSlots;
   bin.limit = bin.base + (most < kFirstLimit ? most : kFirstLimit);
-  state.fill[cache_cls] = takes_slots_directly(size_class_of(cache_cls)) ? 1 : kFirstFill;  // each may cost a span
 }
 
 // Lets a bin hold that many slots, in another place if need be.
@@ -114,6 +120,7 @@ void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls, bo
   *zero = false;
   Bin& bin = state.cache->bins[cache_cls];
   LIBALLOC_DCHECK(bin.top == bin.base);
+  if (bin.limit == bin.base) open_bin(state, cache_cls);
   const unsigned size_cls = size_class_of(cache_cls);
   uint32_t want = state.fill[cache_cls];
   const uint32_t most = max_fill(size_cls);
@@ -152,8 +159,23 @@ void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls, bo
   return *bin.top;
 }
 
+bool thread_cache_keeps(ThreadState& state, unsigned cache_cls) {
+  const Bin& bin = state.cache->bins[cache_cls];
+  if (LIBALLOC_LIKELY(bin.limit != bin.base)) return true;
+  if (state.declined[cache_cls] < kDeclined) {
+    state.declined[cache_cls]++;
+    return false;
+  }
+  return true;
+}
+
 bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, BadFree* bad, void** culprit) {
   Bin& bin = state.cache->bins[cache_cls];
+  if (bin.limit == bin.base) {
+    *bad = BadFree::kNone;
+    open_bin(state, cache_cls);
+    return true;
+  }
   // A thread that frees more than it asks for, what others made, has no use for many slots.
   const uint32_t asked = 2 * uint32_t{state.fill[cache_cls]};
   const uint32_t for_others = slots_for_others(size_class_of(cache_cls));

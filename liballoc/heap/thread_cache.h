@@ -24,7 +24,7 @@ struct ThreadState;
 struct alignas(32) Bin {
   void** top = nullptr;    // next push goes here; base <= top <= limit
   void** base = nullptr;
-  void** limit = nullptr;  // grows with use up to max_slots()
+  void** limit = nullptr;  // grows with use up to max_slots(); equal to base: the thread keeps none yet
   uint64_t unused = 0;
 };
 
@@ -58,6 +58,7 @@ struct ThreadState {
   Span* spans[kCacheClasses]; // owned span per class, null = none yet (the empty sentinel)
   uint16_t fill[kCacheClasses];  // slots the next refill asks for
   uint16_t noted[kCacheClasses];  // slots in each bin at its last slow path
+  uint8_t declined[kCacheClasses];  // frees of a class that was never asked for
   uint64_t bin_bytes;             // their sum in bytes
   PageCache pages;
   TinyCursor tiny;
@@ -79,6 +80,10 @@ void thread_cache_reset_bins(ThreadState& state);
 // Fills the bin of a class and pops one slot of it. Null when memory ran out. *zero: the slot was never handed out and reads as
 // zero.
 [[nodiscard]] void* thread_cache_refill(Heap& heap, ThreadState& state, unsigned cache_cls, bool* zero);
+// Whether the thread may keep slots of the class. Until it asks for objects of it, the first few that it frees are better off in
+// their spans: they lie beside objects of the thread that made them, and would be what this thread is given next (false
+// sharing). After that it is a thread that frees what others make.
+[[nodiscard]] bool thread_cache_keeps(ThreadState& state, unsigned cache_cls);
 // Makes room in a full bin: lets it grow, or gives the older half back. *bad as CentralList::free_slots(); false then, and the
 // slot that could not be freed is *culprit.
 [[nodiscard]] bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, BadFree* bad,

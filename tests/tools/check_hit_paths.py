@@ -11,11 +11,13 @@ import re
 import subprocess
 import sys
 
+BESIDE = "_ZN8liballoc21release_beside_sampleIXadL_ZNS_12release_slowEPvEEJEEEvS1_DpT0_"
 # Name to show -> symbol, and the band of sizes: whether the first conditional jump (size over the first table) is taken.
 PATHS = [
     ("malloc, to 1016 bytes", "malloc", False),
     ("malloc, to 32 KiB", "malloc", True),
     ("free", "free", False),
+    ("free of a sampled object's neighbour, behind the miss", BESIDE, False),
     ("operator new, to 1016 bytes", "_Znwm", False),
     ("operator delete", "_ZdlPv", False),
 ]

@@ -44,6 +44,24 @@ TEST(AllocatorTest, EverySizeIsUsableToItsEndAndAligned) {
   }
 }
 
+// Passive false sharing: the object lies in a cache line with others of the thread that made it.
+TEST(AllocatorTest, AThreadIsNotGivenTheNeighboursOfTheThreadWhoseObjectItFreed) {
+  constexpr size_t kBytes = 8, kLine = kCacheLineBytes;
+  std::vector<void*> all;
+  for (int i = 0; i < 64; i++) all.push_back(allocate(kBytes));
+  std::thread([&] {
+    release(all[8]);
+    void* mine = allocate(kBytes);
+    for (void* other : all) {
+      if (other != all[8]) EXPECT_NE(reinterpret_cast<uintptr_t>(mine) / kLine, reinterpret_cast<uintptr_t>(other) / kLine);
+    }
+    release(mine);
+  }).join();
+  for (int i = 0; i < 64; i++) {
+    if (i != 8) release(all[i]);
+  }
+}
+
 TEST(AllocatorTest, ZeroBytesGiveUniquePointers) {
   void* a = allocate(0);
   void* b = allocate(0);

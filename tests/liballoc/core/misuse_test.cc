@@ -43,11 +43,37 @@ TEST(MisuseDeathTest, ASmallObjectsDoubleFreeIsFoundWhenItsSlotGoesBack) {
   EXPECT_DEATH(
       {
         void* p = allocate(48);
+        void* q = allocate(48);
         release(p);
+        release(q);
         release(p);
         give_everything_back();
       },
       "double free: 0x[0-9a-f]+\n  48-byte object, slot [0-9]+ of 170 .*span of 1 page at 0x");
+}
+
+TEST(MisuseDeathTest, AnObjectFreedTwiceInARowIsFoundAtOnce) {
+  EXPECT_EXIT(
+      {
+        void* p = allocate(48);
+        release(p);
+        release(p);
+        _exit(0);
+      },
+      testing::KilledBySignal(SIGABRT), "double free");
+}
+
+TEST(MisuseDeathTest, ADoubleFreeByAThreadThatNeverAskedForTheClassIsFoundAtOnce) {
+  EXPECT_EXIT(
+      {
+        void* p = allocate(48);
+        std::thread([p] {
+          release(p);
+          release(p);
+          _exit(0);
+        }).join();
+      },
+      testing::KilledBySignal(SIGABRT), "double free");
 }
 
 TEST(MisuseDeathTest, ADoubleFreeAcrossThreadsIsFoundWhenTheSlotReachesItsSpan) {

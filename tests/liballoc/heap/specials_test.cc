@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "liballoc/heap/heap.h"
+#include "liballoc/heap/tiny_block.h"
 
 namespace liballoc {
 namespace {
@@ -37,6 +38,49 @@ TEST(SpecialsTest, AMarkedSpanLeavesTheFastPathUntilItsLastMarkIsGone) {
   EXPECT_EQ(remove_special(heap->map(), s, 2), 22u);
   EXPECT_TRUE(classes_are(kClass));
   EXPECT_EQ(specials_inuse_bytes(), 0u);
+}
+
+TEST(SpecialsTest, TheFilterNamesTheClassOfEachSlotThatSurelyHasNoMark) {
+  auto heap = std::make_unique<Heap>();
+  ASSERT_TRUE(heap->init(0));
+  for (const unsigned c : {1u, 5u, 62u, kSizeClasses + 5u}) {
+    Span* s = heap->central(c).cache_span(nullptr, nullptr);
+    ASSERT_NE(s, nullptr);
+    EXPECT_EQ(class_beside_specials(s, s->base), 0u) << "no mark: the page says the class";
+    const uint32_t a = 0, b = s->objects / 2;
+    ASSERT_TRUE(add_special(heap->map(), s, a, 1));
+    ASSERT_TRUE(a == b || add_special(heap->map(), s, b, 2));
+    uint32_t beside = 0;
+    for (uint32_t i = 0; i < s->objects; i++) {
+      const unsigned said = class_beside_specials(s, s->slot_address(i));
+      ASSERT_TRUE(said == 0 || said == c);
+      if (i == a || i == b) EXPECT_EQ(said, 0u) << "a marked slot is never taken for another";
+      if (said == c) beside++;
+    }
+    EXPECT_GE(beside, (s->objects - 2) * 3 / 4) << "of 64 filter bits two are set";
+    EXPECT_EQ(class_beside_specials(s, s->end()), 0u) << "a page that names the span, but is no longer of it";
+    EXPECT_EQ(class_beside_specials(s, s->base - 1), 0u);
+    EXPECT_EQ(class_beside_specials(s, s->slot_address(s->objects - 1) + 1), 0u) << "no slot's start";
+    remove_special(heap->map(), s, a);
+    EXPECT_EQ(class_beside_specials(s, s->slot_address(b)), 0u) << "the other mark's bit stays";
+    if (a != b) remove_special(heap->map(), s, b);
+    EXPECT_EQ(s->special_filter.load(), 0u);
+    EXPECT_EQ(s->special_class.load(), 0u);
+    heap->central(c).uncache_span(s);
+  }
+}
+
+TEST(SpecialsTest, SlotsThatAlwaysNeedACloserLookNeverPassBesideAMark) {
+  auto heap = std::make_unique<Heap>();
+  ASSERT_TRUE(heap->init(0));
+  Span* blocks = heap->central(kTinyClass).cache_span(nullptr, nullptr);
+  Span* large = heap->pages().allocate(10, 0);
+  ASSERT_TRUE(blocks != nullptr && large != nullptr);
+  for (Span* s : {blocks, large}) {
+    ASSERT_TRUE(add_special(heap->map(), s, 0, 1));
+    for (uintptr_t p = s->base; p < s->end(); p += kTinyBlockBytes) ASSERT_EQ(class_beside_specials(s, p), 0u);
+    remove_special(heap->map(), s, 0);
+  }
 }
 
 }  // namespace

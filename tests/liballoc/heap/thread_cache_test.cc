@@ -110,6 +110,19 @@ TEST_F(ThreadCacheTest, ARefillKnowsWhetherItsSlotWasEverUsed) {
   }
 }
 
+TEST_F(ThreadCacheTest, TheFirstSlotsOfAClassThatWasNeverAskedForAreDeclined) {
+  int declined = 0;
+  while (!thread_cache_keeps(*state_, 8)) declined++;
+  EXPECT_GT(declined, 0);
+  EXPECT_LE(declined, 16) << "a thread that frees what others make needs a bin soon";
+  EXPECT_TRUE(thread_cache_keeps(*state_, 8));
+  EXPECT_FALSE(thread_cache_keeps(*state_, 9)) << "each class by itself";
+  static_cast<void>(allocate(9));
+  EXPECT_TRUE(thread_cache_keeps(*state_, 9)) << "now it is the thread's own";
+  flush();
+  EXPECT_FALSE(thread_cache_keeps(*state_, 9)) << "a flushed cache starts anew";
+}
+
 TEST_F(ThreadCacheTest, ADoubleFreeShowsWhenTheSlotGoesBack) {
   void* a = allocate(8);
   release(8, a);
