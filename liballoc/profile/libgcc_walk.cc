@@ -111,11 +111,13 @@ void libgcc_resume_after_fork(bool in_child) {
   g_paused.store(false, std::memory_order_release);
 }
 
-void libgcc_stop_at_exit() {
+bool libgcc_stop_at_exit() {
   // Tables with a header that the loader knows stay as long as the image; others were registered.
   UnwindModule self;
   const auto here = reinterpret_cast<uintptr_t>(&walk_by_libgcc);
-  if (!find_unwind_module(here, &self) || self.header == 0) atexit(stop);
+  if (find_unwind_module(here, &self) && self.header != 0) return false;
+  atexit(stop);
+  return true;
 }
 
 }  // namespace liballoc

@@ -23,7 +23,8 @@ void libgcc_pause_for_fork();
 void libgcc_resume_after_fork(bool in_child);
 
 // For the library's start. A fully static program takes its tables away from libgcc when it exits,
-// while other threads go on allocating: from its exit handlers on, libgcc is not asked any more.
-void libgcc_stop_at_exit();
+// while other threads go on allocating: from its exit handlers on, libgcc is not asked any more. True when this is such a
+// program: its tables were registered, and libgcc allocates when it first uses them.
+bool libgcc_stop_at_exit();
 
 }  // namespace liballoc

@@ -35,15 +35,17 @@ LIBALLOC_NOINLINE CapturedStack capture_stack(uintptr_t* pcs, uint32_t max_depth
 
 void warm_unwinder() {
   note_permanent_images();
-  libgcc_stop_at_exit();
+  const bool registered = libgcc_stop_at_exit();
   if (!g_rules.active()) {
     void* const memory = sys_alloc(RuleCache::kBytes);
     if (memory != nullptr) g_rules.init(memory);  // without it each walk reads the tables anew
   }
+  // Tables that were registered are sorted at first use, for which libgcc allocates. Others need nothing: a program that ends
+  // without a sample need not pay for one.
+  if (!registered) return;
   uintptr_t pcs[4];
   FrameSink sink = {pcs, 4, 0};
   walk_by_libgcc(&sink);
-  capture_stack(pcs, 4, 0);
 }
 
 uint64_t hash_stack(const uintptr_t* pcs, uint32_t depth) {

@@ -15,6 +15,13 @@ struct JanitorLimits {
   uint64_t keep_younger_than_ns = uint64_t{15} * 60 * 1000000000;
 };
 
+// Whether a process that starts now is one that cleans: one in kStartsPerCleaning, by chance. A look at 64 dead segments costs
+// more than all else that a start does, and it makes no difference when some more of them wait for the next who looks.
+inline constexpr unsigned kStartsPerCleaning = 16;
+constexpr bool is_janitor(uint64_t now_realtime_ns, uint32_t pid) {
+  return ((now_realtime_ns ^ pid) * 0x9e3779b97f4a7c15u >> 32) % kStartsPerCleaning == 0;
+}
+
 inline constexpr size_t kJanitorScratchBytes = 64 * 1024;
 
 // Removes what is a segment by name, a regular file of ours, locked by nobody, and not among the

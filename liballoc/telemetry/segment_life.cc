@@ -103,8 +103,9 @@ SegmentStatus Segment::create(const SegmentConfig& config, const liballoc_abi_si
   const size_t scratch_bytes = align_up(kJanitorScratchBytes, system_page_bytes());
   auto* const scratch = static_cast<char*>(sys_alloc(scratch_bytes));
   if (scratch == nullptr) return SegmentStatus::kLimited;
-  remove_dead_segments(config.dir, realtime_ns(), JanitorLimits{}, scratch);
   pid_ = sys::current_pid();
+  const uint64_t now = realtime_ns();
+  if (is_janitor(now, pid_)) remove_dead_segments(config.dir, now, JanitorLimits{}, scratch);
   const uint64_t start_ticks = own_start_ticks(scratch);
   SegmentStatus status =
       file_.create(config.dir, pid_, start_ticks, base_bytes(true), base_bytes(false));

@@ -145,9 +145,14 @@ class LifecycleTest(harness.IntegrationTest):
             victim.kill()
             victim.wait()
             return self.only_segment(victim.pid)
-        for round_number in range(60):
+        for round_number in range(20):
             self.grow_old(kill_one(), 3600 - round_number)
-            self.assertLessEqual(len(harness.segments(self.shm)), 18)
+        # One start in sixteen cleans: that none of 800 does is a matter of 10^-22.
+        starts = 0
+        while len(harness.segments(self.shm)) > 16 and starts < 800:
+            subprocess.run(["/bin/true"], env=harness.preload_env(self.options.library, self.shm), check=True)
+            starts += 1
+        self.assertEqual(len(harness.segments(self.shm)), 16)
         young = [kill_one() for _ in range(20)]
         for path in young:
             self.assertTrue(os.path.exists(path), "a segment of a process that has just been killed was removed")

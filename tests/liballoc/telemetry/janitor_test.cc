@@ -64,6 +64,19 @@ TEST_F(JanitorTest, OfTheYoungSixtyFourStayAndTheyAreTheNewest) {
   EXPECT_EQ(dir_.files().size(), 64u);
 }
 
+TEST(JanitorTurnTest, OneStartInSixteenCleansWhoeverStartsAndWhenever) {
+  unsigned by_time = 0, by_pid = 0;
+  constexpr unsigned kStarts = 16000;
+  for (unsigned i = 0; i < kStarts; i++) {
+    by_time += is_janitor(1700000000 * kSecond + i * 1000, 77);  // one process name, again and again
+    by_pid += is_janitor(1700000000 * kSecond, 1000 + 2 * i);    // a burst within one tick
+  }
+  for (const unsigned turns : {by_time, by_pid}) {
+    EXPECT_GT(turns, kStarts / kStartsPerCleaning * 8 / 10);
+    EXPECT_LT(turns, kStarts / kStartsPerCleaning * 12 / 10);
+  }
+}
+
 TEST_F(JanitorTest, LeavesWhatIsNotASegmentOfOurs) {
   const JanitorLimits none_stays = {
       .max_entries = 256, .keep_newest = 0, .keep_younger_than_ns = kMinute};
