@@ -35,11 +35,11 @@ struct ThreadCache {
   ThreadState* state = nullptr;  // null: never set up, or wiped by a fork
 };
 
-// Slots a bin may hold: 256 KiB worth, between 8 and 1024.
+// Slots a bin may hold: 256 KiB worth, between 8 and 4096.
 constexpr uint32_t max_slots(unsigned size_class) {
   if (size_class == 0) return 0;
   const uint32_t n = 262144 / kClasses[size_class].bytes;
-  return n < 8 ? 8 : n > 1024 ? 1024 : n;
+  return n < 8 ? 8 : n > 4096 ? 4096 : n;
 }
 
 // Classes with so few slots to a span that a thread takes slots from the central list rather than own a span.
@@ -50,6 +50,8 @@ inline constexpr uint32_t kFewSlots = 32;
 
 // Bytes of free slots beyond which a thread's bins stop growing.
 inline constexpr uint64_t kMaxBinBytes = uint64_t{4} << 20;
+// But for so many of one class: a few classes of large objects must not keep those of small ones from their bins.
+inline constexpr uint64_t kAlwaysBytes = uint64_t{64} << 10;
 
 struct ThreadState {
   ThreadCache* cache;         // in wiped pages

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <random>
@@ -52,9 +53,8 @@ TEST(AllocatorTest, AThreadIsNotGivenTheNeighboursOfTheThreadWhoseObjectItFreed)
   std::thread([&] {
     release(all[8]);
     void* mine = allocate(kBytes);
-    for (void* other : all) {
-      if (other != all[8]) EXPECT_NE(reinterpret_cast<uintptr_t>(mine) / kLine, reinterpret_cast<uintptr_t>(other) / kLine);
-    }
+    const auto line_of = [](const void* p) { return reinterpret_cast<uintptr_t>(p) / kLine; };
+    EXPECT_TRUE(std::none_of(all.begin(), all.end(), [&](void* other) { return line_of(other) == line_of(mine); }));
     release(mine);
   }).join();
   for (int i = 0; i < 64; i++) {

@@ -54,8 +54,8 @@ TEST(SpecialsTest, TheFilterNamesTheClassOfEachSlotThatSurelyHasNoMark) {
     for (uint32_t i = 0; i < s->objects; i++) {
       const unsigned said = class_beside_specials(s, s->slot_address(i));
       ASSERT_TRUE(said == 0 || said == c);
-      if (i == a || i == b) EXPECT_EQ(said, 0u) << "a marked slot is never taken for another";
-      if (said == c) beside++;
+      if (i == a || i == b) ASSERT_EQ(said, 0u) << "a marked slot is never taken for another";
+      beside += said == c;
     }
     EXPECT_GE(beside, (s->objects - 2) * 3 / 4) << "of 64 filter bits two are set";
     EXPECT_EQ(class_beside_specials(s, s->end()), 0u) << "a page that names the span, but is no longer of it";

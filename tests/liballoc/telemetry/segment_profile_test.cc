@@ -266,7 +266,9 @@ TEST_F(SegmentProfileTest, FullTablesKeepAllocationsAndFreesInBalance) {
   std::vector<uint32_t> live;
   uint64_t refused_buckets = 0, refused_samples = 0;
   for (uint32_t i = 0; i < 60000; i++) {
-    const uint32_t bucket = segment_->intern_bucket(1 + i / 2, 5, 64, 512);
+    // The last third goes to buckets that there are: samples alone run out then.
+    const uint32_t stack = i < 40000 ? 1 + i / 2 : 1 + i % 100;
+    const uint32_t bucket = segment_->intern_bucket(stack, 5, 64, 512);
     if (bucket == 0) refused_buckets++;
     const uint32_t record = add_sample(0x1000 + i * 64, bucket);
     if (record == 0)
