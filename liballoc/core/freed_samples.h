@@ -11,6 +11,10 @@ namespace liballoc {
 
 inline constexpr uint32_t kFreedSamples = 64;
 inline constexpr uint32_t kFreedDepth = 30;
+// Stacks of frees are walked for so many at once, then one in each interval: a program that frees thousands of samples a second
+// keeps the others without.
+inline constexpr uint64_t kFreedStackBurst = 64;
+inline constexpr uint64_t kFreedStackIntervalNs = 1'000'000;
 
 struct FreedSample {
   uint64_t address;
@@ -20,10 +24,10 @@ struct FreedSample {
   uint32_t alloc_tid, free_tid;
   uint32_t alloc_stack;  // stack record number + 1 of the segment
   uint32_t depth;
-  uint64_t pcs[kFreedDepth];  // of the free, leaf first
+  uint64_t pcs[kFreedDepth];  // of the free, leaf first; depth 0: not walked
 };
 
-// Walks the calling thread's stack. No lock of ours may be held.
+// Walks the calling thread's stack, when it is due. No lock of ours may be held.
 void note_freed_sample(const liballoc_abi_sample& sample, uint32_t tid, uint64_t now_ns);
 // The latest freed object that covers the address; false when none is kept.
 bool find_freed_sample(uint64_t address, FreedSample* out);

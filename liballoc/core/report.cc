@@ -64,7 +64,7 @@ void add_history(liballoc_abi_fault* fault, const Span* span, uint64_t now) {
   say_who("allocated", freed.alloc_tid, 0);
   print_stored_stack("allocated at", freed.alloc_stack);
   say_who("freed", freed.free_tid, now - freed.freed_ns);
-  print_stack("freed at", freed.pcs, freed.depth);
+  if (freed.depth != 0) print_stack("freed at", freed.pcs, freed.depth);
 }
 
 LIBALLOC_NOINLINE void add_own_stack(liballoc_abi_fault* fault, uint64_t now) {

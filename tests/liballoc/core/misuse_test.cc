@@ -279,7 +279,7 @@ TEST(FreedSamplesTest, TheLatestFreeOfAnAddressIsFoundAndOldOnesMakeRoom) {
   for (uint64_t i = 0; i < kFreedSamples + 10; i++) {
     sample.address = 0x1000 + i * 64;
     sample.stack = static_cast<uint32_t>(i + 1);
-    note_freed_sample(sample, 5, i + 1);
+    note_freed_sample(sample, 5, (i + 1) * kFreedStackIntervalNs);
   }
   FreedSample found;
   EXPECT_FALSE(find_freed_sample(0x1000, &found));  // ten were overwritten
@@ -287,13 +287,37 @@ TEST(FreedSamplesTest, TheLatestFreeOfAnAddressIsFoundAndOldOnesMakeRoom) {
   EXPECT_EQ(found.alloc_stack, 11u);
   sample.address = 0x1000 + 20 * 64;
   sample.stack = 999;
-  note_freed_sample(sample, 6, 10000);
+  note_freed_sample(sample, 6, 10000 * kFreedStackIntervalNs);
   ASSERT_TRUE(find_freed_sample(sample.address, &found));
   EXPECT_EQ(found.alloc_stack, 999u);
   EXPECT_EQ(found.free_tid, 6u);
   EXPECT_GT(found.depth, 0u);
   forget_freed_samples();
   EXPECT_FALSE(find_freed_sample(sample.address, &found));
+}
+
+TEST(FreedSamplesTest, OfManyFreesAtOnceSomeHaveAStackAndTheOthersAreKeptWithout) {
+  forget_freed_samples();
+  liballoc_abi_sample sample = {};
+  sample.allocated_bytes = 64;
+  FreedSample found;
+  uint64_t now = 5 * kFreedStackIntervalNs, walked = 0;
+  for (uint64_t i = 0; i < 3 * kFreedStackBurst; i++) {
+    sample.address = 0x1000 + i * 64;
+    note_freed_sample(sample, 5, now);
+    ASSERT_TRUE(find_freed_sample(sample.address, &found));
+    EXPECT_EQ(found.freed_ns, now);
+    walked += found.depth > 0;
+  }
+  EXPECT_EQ(walked, kFreedStackBurst);
+  now += 10 * kFreedStackIntervalNs;
+  for (uint64_t i = 0; i < 20; i++) {
+    note_freed_sample(sample, 5, now);
+    ASSERT_TRUE(find_freed_sample(sample.address, &found));
+    walked += found.depth > 0;
+  }
+  EXPECT_EQ(walked, kFreedStackBurst + 10) << "one for each interval";
+  forget_freed_samples();
 }
 
 }  // namespace
