@@ -42,7 +42,9 @@ class SlowPath {
     }
     if (LIBALLOC_UNLIKELY(thread_->pages_freed)) {
       thread_->pages_freed = false;
-      g_heap.tick(thread_->slow_ns != 0 ? thread_->slow_ns : monotonic_ns());
+      const uint64_t now = thread_->slow_ns != 0 ? thread_->slow_ns : monotonic_ns();
+      thread_shrink(now);
+      g_heap.tick(now);
     }
     thread_->in_slow = false;
     if (LIBALLOC_UNLIKELY(thread_exited())) thread_detach();

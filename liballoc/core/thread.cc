@@ -156,6 +156,16 @@ void thread_detach() {
   bridge_publish_memstats();
 }
 
+void thread_shrink(uint64_t now_ns) {
+  constexpr uint64_t kIntervalNs = 1'000'000'000;
+  Thread& t = *t_thread;
+  if (now_ns < t.shrunk_ns + kIntervalNs) return;
+  t.shrunk_ns = now_ns;
+  BadFree bad = BadFree::kNone;
+  void* culprit = nullptr;
+  if (!thread_cache_shrink(g_heap, t.heap, &bad, &culprit)) report_bad_free(bad, culprit);
+}
+
 void thread_give_all_back() {
   flush(*t_thread);
   g_heap.drain_transfers(true);

@@ -24,6 +24,7 @@ struct Thread {
   bool figures_changed; // something else than the page heap that memstats show changed
   bool peak_due;        // the heap crossed its trigger: its profile is to be kept
   bool pages_freed;     // idle memory may be due for the OS
+  uint64_t shrunk_ns;   // when its cache last gave back what it did not need
   Thread* next;         // registry or pool
   Thread* prev;
 };
@@ -35,6 +36,8 @@ extern constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL;
 [[nodiscard]] Thread* thread_attach();
 // Gives everything the calling thread holds back and ends its record. Runs at thread exit.
 void thread_detach();
+// Gives a part of what the calling thread keeps and did not need for a second back. Inside a slow path.
+void thread_shrink(uint64_t now_ns);
 // What the calling thread keeps, and what waits between threads, goes back to its spans. Inside a slow path.
 void thread_give_all_back();
 // From now on every malloc and free takes its slow path, in this thread and in those that come. While there is one thread.

@@ -169,6 +169,24 @@ bool thread_cache_keeps(ThreadState& state, unsigned cache_cls) {
   return true;
 }
 
+namespace {
+
+// Gives the n oldest slots of a bin to others. False when one of them cannot be freed.
+bool give_oldest(Heap& heap, ThreadState& state, unsigned cache_cls, uint32_t n, BadFree* bad, void** culprit) {
+  Bin& bin = state.cache->bins[cache_cls];
+  const auto held = static_cast<uint32_t>(bin.top - bin.base);
+  // The list may refuse a slot, so the bin is changed only afterwards. A fork in between finds slots both here and marked:
+  // the fork handler waits for the lock, and the child of another thread does not use this bin.
+  const uint32_t given = heap.transfer(cache_cls).give(bin.base, n, bad);
+  if (*bad != BadFree::kNone) *culprit = bin.base[given];
+  memmove(bin.base, bin.base + given, (held - given) * sizeof(void*));
+  bin.top -= given;
+  note_cached(state, cache_cls);
+  return *bad == BadFree::kNone;
+}
+
+}  // namespace
+
 bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, BadFree* bad, void** culprit) {
   Bin& bin = state.cache->bins[cache_cls];
   if (bin.limit == bin.base) {
@@ -191,15 +209,21 @@ bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, 
   }
   // The older half goes: what was freed last is warm.
   const uint32_t n = static_cast<uint32_t>(bin.top - bin.base);
-  const uint32_t give = n / 2 == 0 ? n : n / 2;
-  // The list may refuse a slot, so the bin is changed only afterwards. A fork in between finds slots both here and marked:
-  // the fork handler waits for the lock, and the child of another thread does not use this bin.
-  const uint32_t given = heap.transfer(cache_cls).give(bin.base, give, bad);
-  if (*bad != BadFree::kNone) *culprit = bin.base[given];
-  memmove(bin.base, bin.base + given, (n - given) * sizeof(void*));
-  bin.top -= given;
-  note_cached(state, cache_cls);
-  return *bad == BadFree::kNone;
+  return give_oldest(heap, state, cache_cls, n / 2 == 0 ? n : n / 2, bad, culprit);
+}
+
+bool thread_cache_shrink(Heap& heap, ThreadState& state, BadFree* bad, void** culprit) {
+  *bad = BadFree::kNone;
+  for (unsigned c = 0; c < kCacheClasses; c++) {
+    const Bin& bin = state.cache->bins[c];
+    const auto held = static_cast<uint32_t>(bin.top - bin.base);
+    const uint64_t refills = load_relaxed(&state.cache->counters[c].refills);
+    const bool ran_out = refills != state.seen_refills[c];
+    state.seen_refills[c] = refills;
+    if (ran_out || held == 0) continue;
+    if (!give_oldest(heap, state, c, held / 4 == 0 ? held : held / 4, bad, culprit)) return false;
+  }
+  return true;
 }
 
 bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** culprit) {

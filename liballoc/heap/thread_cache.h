@@ -62,6 +62,7 @@ struct ThreadState {
   uint16_t noted[kCacheClasses];  // slots in each bin at its last slow path
   uint8_t declined[kCacheClasses];  // frees of a class that was never asked for
   uint64_t bin_bytes;             // their sum in bytes
+  uint64_t seen_refills[kCacheClasses];  // the counter's at the last thread_cache_shrink()
   PageCache pages;
   TinyCursor tiny;
   Bin* saved_bins;  // kCacheClasses of them, as they were when fork() was called
@@ -90,6 +91,9 @@ void thread_cache_reset_bins(ThreadState& state);
 // slot that could not be freed is *culprit.
 [[nodiscard]] bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, BadFree* bad,
                                           void** culprit);
+// Gives a part of each bin back that was neither filled nor emptied into others since the last call: it never ran out, so what lies
+// at its bottom serves nobody. To be called now and then. False as above.
+[[nodiscard]] bool thread_cache_shrink(Heap& heap, ThreadState& state, BadFree* bad, void** culprit);
 // Gives everything back: bins, owned spans, page runs. False as above.
 [[nodiscard]] bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** culprit);
 

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <memory>
 #include <random>
 #include <set>
@@ -121,6 +122,37 @@ TEST_F(ThreadCacheTest, TheFirstSlotsOfAClassThatWasNeverAskedForAreDeclined) {
   EXPECT_TRUE(thread_cache_keeps(*state_, 9)) << "now it is the thread's own";
   flush();
   EXPECT_FALSE(thread_cache_keeps(*state_, 9)) << "a flushed cache starts anew";
+}
+
+TEST_F(ThreadCacheTest, WhatABinDidNotNeedGoesBackPartByPart) {
+  std::array<liballoc_abi_class_counter, kCacheClasses> counters{};
+  state_->cache->counters = counters.data();
+  const auto held = [&](unsigned c) { return state_->cache->bins[c].top - state_->cache->bins[c].base; };
+  const auto shrink = [&] {
+    BadFree bad = BadFree::kNone;
+    void* culprit = nullptr;
+    EXPECT_TRUE(thread_cache_shrink(*heap_, *state_, &bad, &culprit));
+  };
+  std::vector<void*> some;
+  for (int i = 0; i < 400; i++) some.push_back(allocate(8));
+  for (void* p : some) release(8, p);
+  void* newest = some.back();
+  counters[8].refills = 1;
+  auto before = held(8);
+  ASSERT_GE(before, 100);
+  shrink();
+  EXPECT_EQ(held(8), before) << "it was filled since the last time";
+  while (before > 0) {
+    shrink();
+    EXPECT_EQ(held(8), before - (before < 4 ? before : before / 4));
+    before = held(8);
+    ASSERT_TRUE(before == 0 || state_->cache->bins[8].top[-1] == newest) << "the newest stays longest";
+  }
+  counters[8].refills = 2;
+  shrink();
+  flush();
+  heap_->drain_transfers(true);
+  EXPECT_EQ(heap_->pages().stats().in_use, 0u);
 }
 
 TEST_F(ThreadCacheTest, ADoubleFreeShowsWhenTheSlotGoesBack) {
