@@ -20,6 +20,11 @@
 #define LIBALLOC_DEBUG 1
 #endif
 
+// 1: without counters and without a segment, to measure what they cost (tests/bench); no statistics work then.
+#ifndef LIBALLOC_BARE
+#define LIBALLOC_BARE 0
+#endif
+
 #if defined(__SANITIZE_THREAD__)
 #define LIBALLOC_TSAN 1
 #elif defined(__has_feature)

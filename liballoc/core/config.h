@@ -4,12 +4,14 @@
 
 #include <cstdint>
 
+#include "liballoc/base/compiler.h"
+
 namespace liballoc {
 
 inline constexpr uint64_t kDefaultSampleRate = 512 * 1024;
 
 struct Config {
-  bool telemetry = true;
+  bool telemetry = LIBALLOC_BARE == 0;
   bool keep_segment = false;
   bool verbose = false;
   bool scavenge_thread = false;  // idle memory is returned by a thread of our own

@@ -12,7 +12,10 @@ namespace liballoc {
 
 // Counts one object handed out. True when the countdown has run out: this object is the one to sample.
 LIBALLOC_INLINE bool count_malloc(liballoc_abi_class_counter& c) {
-#if defined(__x86_64__) && !LIBALLOC_TSAN
+#if LIBALLOC_BARE
+  static_cast<void>(c);
+  return false;
+#elif defined(__x86_64__) && !LIBALLOC_TSAN
   // One read-modify-write instruction without lock: the compiler would split a relaxed atomic into three.
   bool negative;
   __asm__("subl $1, %0" : "+m"(c.countdown), "=@ccs"(negative) : : );
@@ -25,7 +28,9 @@ LIBALLOC_INLINE bool count_malloc(liballoc_abi_class_counter& c) {
 }
 
 LIBALLOC_INLINE void count_free(liballoc_abi_class_counter& c) {
-#if defined(__x86_64__) && !LIBALLOC_TSAN
+#if LIBALLOC_BARE
+  static_cast<void>(c);
+#elif defined(__x86_64__) && !LIBALLOC_TSAN
   __asm__("incq %0" : "+m"(c.frees) : : "cc");
 #else
   owned_add(&c.frees, uint64_t{1});
