@@ -69,17 +69,6 @@ class DegradedTest(harness.IntegrationTest):
         self.expect_the_same(self.shm, **who)
         self.assertEqual(os.listdir(self.shm), [])
 
-    def mount_tmpfs(self, size):
-        """Puts a tmpfs of that size on the segment directory, or skips."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        data = ("size=%s,mode=1777" % size).encode()
-        if libc.mount(b"tmpfs", self.shm.encode(), b"tmpfs", 0, data) != 0:
-            self.skipTest("mounting a tmpfs is not permitted here (%s): run as root" % os.strerror(ctypes.get_errno()))
-        self.addCleanup(self.unmount)
-
-    def unmount(self):
-        ctypes.CDLL(None).umount2(self.shm.encode(), 2)  # MNT_DETACH; harmless when nothing is mounted
-
     def test_full_tmpfs(self):
         self.mount_tmpfs("64k")
         self.expect_the_same(self.shm)

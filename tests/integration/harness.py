@@ -2,6 +2,7 @@
 # Everything lives in a temporary directory of the test; nothing here touches /dev/shm or a fixed port.
 
 import contextlib
+import ctypes
 import glob
 import json
 import os
@@ -62,6 +63,17 @@ def is_complete(segment):
     """Whether the process has finished making it: the magic is stored last."""
     with open(segment, "rb") as stream:
         return stream.read(8) == b"ALCCSEG1"
+
+
+def grow_old(path, seconds):
+    """Makes a segment look as if its process had died that long ago."""
+    with open(path, "r+b") as stream:
+        stream.seek(64)  # liballoc_abi_header.created_realtime_ns
+        created = struct.unpack("<Q", stream.read(8))[0]
+        stream.seek(64)
+        stream.write(struct.pack("<Q", created - seconds * 10**9))
+    then = time.time() - seconds
+    os.utime(path, (then, then))
 
 
 def executables(shm_dir):
@@ -134,7 +146,7 @@ class Conversation:
 class Agent:
     """A running alloc-agent that watches one directory."""
 
-    def __init__(self, agent, allocctl, shm_dir, log_path, *flags):
+    def __init__(self, agent, allocctl, shm_dir, log_path, *flags, **popen):
         self.allocctl_path = allocctl
         self.http = "127.0.0.1:%d" % free_port()
         self.grpc = "127.0.0.1:%d" % free_port()
@@ -142,7 +154,7 @@ class Agent:
         self._log = open(log_path, "wb")
         self.process = subprocess.Popen(
             [agent, "--shm-dir", shm_dir, "--http-listen", self.http, "--grpc-listen", self.grpc, *flags],
-            env=clean_env(), stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
+            env=clean_env(), stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, **popen)
         try:
             poll("the agent's /healthz", self._healthy)
         except AssertionError:
@@ -213,6 +225,7 @@ class IntegrationTest(unittest.TestCase):
     """A test with a temporary directory that every user may enter, and with cleanup of what it started."""
 
     options = None  # set by main()
+    agents = 0  # started by this test
 
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="liballoc-test.")
@@ -230,8 +243,21 @@ class IntegrationTest(unittest.TestCase):
             os.chmod(copy, 0o755)
         return copy
 
-    def start_agent(self, *flags):
-        agent = Agent(self.options.agent, self.options.allocctl, self.shm, os.path.join(self.dir, "agent.log"), *flags)
+    def mount_tmpfs(self, size):
+        """Puts a tmpfs of that size on the segment directory, or skips the test."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        data = ("size=%s,mode=1777" % size).encode()
+        if libc.mount(b"tmpfs", self.shm.encode(), b"tmpfs", 0, data) != 0:
+            self.skipTest("mounting a tmpfs is not permitted here (%s): run as root" % os.strerror(ctypes.get_errno()))
+        self.addCleanup(self.unmount)
+
+    def unmount(self):
+        ctypes.CDLL(None).umount2(self.shm.encode(), 2)  # MNT_DETACH; harmless when nothing is mounted
+
+    def start_agent(self, *flags, program=None, **popen):
+        self.agents += 1
+        agent = Agent(program or self.options.agent, self.options.allocctl, self.shm,
+                      os.path.join(self.dir, "agent%d.log" % self.agents), *flags, **popen)
         self.addCleanup(agent.stop)
         return agent
 
@@ -239,6 +265,18 @@ class IntegrationTest(unittest.TestCase):
         talk = Conversation(command, preload_env(self.options.library, self.shm, **env))
         self.addCleanup(talk.end)
         return talk
+
+    def sleeper(self, script="read line", **env):
+        """A bash that holds some heap until its standard input ends."""
+        hold = "s=; for i in {1..20000}; do s+=xxxxxxxxxx$i; done; echo rest; "
+        talk = self.converse(["/bin/bash", "-c", hold + script], **env)
+        talk.read_until("rest")
+        return talk
+
+    def only_segment(self, pid):
+        found = segments(self.shm, pid)
+        self.assertEqual(len(found), 1, found)
+        return found[0]
 
 
 def main(parser):

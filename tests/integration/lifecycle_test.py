@@ -5,7 +5,6 @@
 import argparse
 import os
 import signal
-import struct
 import subprocess
 import time
 
@@ -13,19 +12,6 @@ import harness
 
 
 class LifecycleTest(harness.IntegrationTest):
-    def sleeper(self, script="read line", **env):
-        """A bash that holds some heap until its standard input ends."""
-        talk = harness.Conversation(["/bin/bash", "-c", "s=; for i in {1..20000}; do s+=xxxxxxxxxx$i; done; echo rest; " +
-                                     script], harness.preload_env(self.options.library, self.shm, **env))
-        self.addCleanup(talk.end)
-        talk.read_until("rest")
-        return talk
-
-    def only_segment(self, pid):
-        found = harness.segments(self.shm, pid)
-        self.assertEqual(len(found), 1, found)
-        return found[0]
-
     def test_clean_exit_removes_the_segment(self):
         talk = self.sleeper()
         self.only_segment(talk.pid)
@@ -127,16 +113,6 @@ class LifecycleTest(harness.IntegrationTest):
         self.assertEqual(done.stderr, b"")
         self.assertEqual(os.listdir(self.shm), [])
 
-    def grow_old(self, path, seconds):
-        """Makes a segment look as if its process had died that long ago."""
-        with open(path, "r+b") as stream:
-            stream.seek(64)  # liballoc_abi_header.created_realtime_ns
-            created = struct.unpack("<Q", stream.read(8))[0]
-            stream.seek(64)
-            stream.write(struct.pack("<Q", created - seconds * 10**9))
-        then = time.time() - seconds
-        os.utime(path, (then, then))
-
     def test_without_an_agent_starting_processes_clear_old_segments_away(self):
         # What is young, and the 16 newest, stay as evidence: so say docs/usage.md and janitor.h.
         def kill_one():
@@ -146,7 +122,7 @@ class LifecycleTest(harness.IntegrationTest):
             victim.wait()
             return self.only_segment(victim.pid)
         for round_number in range(20):
-            self.grow_old(kill_one(), 3600 - round_number)
+            harness.grow_old(kill_one(), 3600 - round_number)
         # One start in sixteen cleans: that none of 800 does is a matter of 10^-22.
         starts = 0
         while len(harness.segments(self.shm)) > 16 and starts < 800:

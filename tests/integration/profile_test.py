@@ -1,47 +1,17 @@
 #!/usr/bin/python3
 # profile_test.py - the heap profile of a program with known bytes per function lies within its confidence interval.
 # The agent starts after the program; the profile is decoded by `go tool pprof`, which is not ours.
-#
-# The interval. Each object of allocated size s is sampled independently with probability p = 1 - exp(-s / period), and a
-# sampled object stands for 1 / p objects. Of n objects of one size, K ~ Binomial(n, p) are sampled and the estimate is
-# K / p objects, with mean n and standard deviation sqrt(n (1 - p) / p). docs/usage.md states that. The test takes the exact
-# quantiles of K at kTail on each side, which hold also where K is small and the normal approximation does not.
+# profiles.py says how wide it is.
 
 import argparse
 import math
 import os
-import re
-import subprocess
 
 import harness
-
-TAIL = 1e-6  # about 40 comparisons: a false alarm in 10,000 runs
-
-
-def binomial_interval(n, p, tail):
-    """(low, high) with P(K < low) <= tail and P(K > high) <= tail for K ~ Binomial(n, p)."""
-    mean, deviation = n * p, math.sqrt(n * p * (1 - p))
-    first = max(0, int(mean - 12 * deviation - 30))
-    last = min(n, int(mean + 12 * deviation + 30))
-
-    def pmf(k):
-        if p >= 1:
-            return float(k == n)
-        return math.exp(math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * math.log(p) +
-                        (n - k) * math.log1p(-p))
-
-    low, total = first, pmf(first)
-    while total <= tail:
-        low += 1
-        total += pmf(low)
-    high, total = last, pmf(last)
-    while total <= tail:
-        high -= 1
-        total += pmf(high)
-    return low, high
+import profiles
 
 
-class ProfileTest(harness.IntegrationTest):
+class ProfileTest(profiles.ProfileReader, harness.IntegrationTest):
     def hold(self, **env):
         """The program at rest, and what it holds: [(function, objects, bytes each, usable bytes each, freed)]."""
         talk = self.converse([self.options.known_heap], **env)
@@ -53,48 +23,13 @@ class ProfileTest(harness.IntegrationTest):
         self.assertEqual(len(held), 7)
         return talk, held
 
-    def pprof(self, *arguments):
-        env = harness.clean_env(HOME=self.dir, PPROF_TMPDIR=self.dir)
-        done = subprocess.run(["/usr/bin/go", "tool", "pprof", *arguments], env=env, cwd=self.dir, stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=harness.DEADLINE_S, check=False)
-        self.assertEqual(done.returncode, 0, done.stderr.decode())
-        return done.stdout.decode()
-
-    def by_function(self, source):
-        """(period, {function: [alloc objects, alloc bytes, in-use objects, in-use bytes]}), each stack counted once."""
-        text = self.pprof("-raw", source)
-        period = int(re.search(r"^Period: (\d+)$", text, re.M).group(1))
-        samples, rest = text.split("Samples:\n", 1)[1].split("Locations\n", 1)
-        header, samples = samples.split("\n", 1)
-        self.assertEqual([re.sub(r"\[.*", "", word) for word in header.split()],
-                         ["alloc_objects/count", "alloc_space/bytes", "inuse_objects/count", "inuse_space/bytes"])
-        names, current = {}, None
-        for line in rest.split("Mappings\n", 1)[0].splitlines():
-            match = re.match(r"\s*(\d+): 0x[0-9a-f]+ (?:M=\d+ )?(.*)$", line)
-            if match:
-                current = int(match.group(1))
-                names[current] = set()
-                line = match.group(2)
-            names[current].add(line.split()[0] if line.split() else "?")
-        found = {}
-        for line in samples.splitlines():
-            match = re.match(r"\s*(-?\d+)\s+(-?\d+)\s+(-?\d+)\s+(-?\d+): ([\d ]*)$", line)
-            if not match:
-                continue
-            values = [int(match.group(i)) for i in range(1, 5)]
-            for name in set().union(*(names[int(i)] for i in match.group(5).split()), set()):
-                sums = found.setdefault(name, [0, 0, 0, 0])
-                for i, value in enumerate(values):
-                    sums[i] += value
-        return period, found
-
     def check(self, held, period, found):
         print("%-16s %12s %14s %14s %14s %7s" % ("function", "objects", "bytes", "estimate", "", "error"))
         wrong = []
         for function, objects, each, usable, freed in held:
             values = found.get(function, [0, 0, 0, 0])
             p = -math.expm1(-usable / period)
-            low, high = binomial_interval(objects, p, TAIL)
+            low, high = profiles.binomial_interval(objects, p, profiles.TAIL)
             for what, value, unit in (("allocated", values[1], each), ("allocated objects", values[0], 1)):
                 # One unit of rounding for each value that the profile rounds to an integer.
                 if not low / p * unit - len(held) <= value <= high / p * unit + len(held):
@@ -108,9 +43,6 @@ class ProfileTest(harness.IntegrationTest):
             print("%-16s %12d %14d %14d %14s %6.1f%%" % (function, objects, objects * each, values[1],
                                                         "(freed)" if freed else "", 100 * (values[1] / (objects * each) - 1)))
         self.assertEqual(wrong, [])
-
-    def profile(self, agent, pid):
-        return self.by_function("http://%s/processes/%d/debug/pprof/heap" % (agent.http, pid))
 
     def test_default_rate_estimates_lie_in_the_interval(self):
         talk, held = self.hold()
