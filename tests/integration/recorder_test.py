@@ -119,6 +119,22 @@ class RecorderTest(harness.IntegrationTest):
                 self.assertEqual(self.contents(segment), before)
                 talk.finish()
 
+    def test_a_forked_childs_own_segment_is_safe_from_its_children_too(self):
+        # The child made its segment after a fork: another way through the library than the first process's.
+        for how in ("own", "own-raw"):
+            with self.subTest(how=how):
+                talk = self.converse([self.options.forker, how])
+                talk.read_until("ready")
+                talk.go_on()
+                child = int(talk.read_until("allocated")[-1].split()[1])
+                segment = self.segment_of(child)
+                before = self.contents(segment)
+                talk.go_on()
+                grandchild = int(talk.read_until("forked")[-1].split()[2])
+                self.assertEqual(len(harness.segments(self.shm, grandchild)), 1)
+                self.assertEqual(self.contents(segment), before)
+                talk.finish()
+
     def contents(self, segment):
         """All of a segment that means anything."""
         with open(segment, "rb") as stream:
