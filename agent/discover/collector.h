@@ -10,7 +10,8 @@
 //   process went on by exec lock free, exit_state FAULT        kFaulted lock free, exit_state NONE
 //   kKilled
 // An ended process is read once more, kept for `retain_exited`, then dropped, and its file is
-// removed.
+// removed. Of more than limits::kMaxEnded, those that exited cleanly go before their time, then the
+// oldest.
 //
 // Keys: a process's key is the name of its segment file. When a process that execs makes a new
 // segment of the same name, the snapshot of the old image is kept under "<name>#1", of the next

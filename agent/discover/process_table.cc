@@ -5,8 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
+
+#include "agent/reader/limits.h"
 
 namespace liballoc::agent {
 namespace {
@@ -137,8 +140,7 @@ void ProcessTable::count_rejection(const std::string& key, const RejectError& er
                                           ": " + error.detail);
 }
 
-void ProcessTable::retire(
-    std::map<std::string, std::unique_ptr<TrackedProcess>>::iterator process) {
+void ProcessTable::retire(ProcessMap::iterator process) {
   const auto now = std::chrono::steady_clock::now();
   std::unique_ptr<TrackedProcess> old = std::move(process->second);
   const std::string name = process->first;
@@ -200,26 +202,44 @@ bool ProcessTable::poll_one(std::string_view key) {
 void ProcessTable::expire(SteadyTime now) {
   for (auto it = processes_.begin(); it != processes_.end();) {
     const TrackedProcess& process = *it->second;
-    if (!process.ended() || now - process.ended_at() < options_.retain_exited) {
-      ++it;
-      continue;
-    }
-    const std::string key = process.key();
-    registry_.remove(key);
-    registry_.events().remove(key);
-    // A retired process has no name any more: its file was unlinked by the image that came after
-    // it.
-    if (!process.retired() && !remove_file(key, process.file_id())) {
-      candidates_.insert_or_assign(key, Candidate{now, {}, process.file_id()});
-    }
-    it = processes_.erase(it);
+    const bool over = process.ended() && now - process.ended_at() >= options_.retain_exited;
+    it = over ? drop(it, now) : std::next(it);
   }
+  drop_surplus(now);
   // The number of retired images counts on as long as any snapshot of the name is left.
   std::erase_if(retired_count_, [&](const auto& entry) {
     const auto next = processes_.lower_bound(entry.first);
     return next == processes_.end() ||
            (next->first != entry.first && !next->first.starts_with(entry.first + "#"));
   });
+}
+
+void ProcessTable::drop_surplus(SteadyTime now) {
+  std::vector<ProcessMap::iterator> ended;
+  for (auto it = processes_.begin(); it != processes_.end(); ++it) {
+    if (it->second->ended()) ended.push_back(it);
+  }
+  if (ended.size() <= limits::kMaxEnded) return;
+  // Nobody asks for the evidence of a clean exit as for that of a kill.
+  const auto goes_first = [](const auto& a, const auto& b) {
+    const bool a_clean = a->second->ended_clean(), b_clean = b->second->ended_clean();
+    return a_clean != b_clean ? a_clean : a->second->ended_at() < b->second->ended_at();
+  };
+  const auto kept = ended.begin() + static_cast<ptrdiff_t>(ended.size() - limits::kMaxEnded);
+  std::nth_element(ended.begin(), kept, ended.end(), goes_first);
+  std::for_each(ended.begin(), kept, [&](auto it) { drop(it, now); });
+}
+
+ProcessTable::ProcessMap::iterator ProcessTable::drop(ProcessMap::iterator it, SteadyTime now) {
+  const TrackedProcess& process = *it->second;
+  const std::string key = process.key();
+  registry_.remove(key);
+  registry_.events().remove(key);
+  // A retired process has no name any more: its file was unlinked by the image that came after it.
+  if (!process.retired() && !remove_file(key, process.file_id())) {
+    candidates_.insert_or_assign(key, Candidate{now, {}, process.file_id()});
+  }
+  return processes_.erase(it);
 }
 
 bool ProcessTable::remove_file(const std::string& key, FileId id) {

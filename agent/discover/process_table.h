@@ -48,10 +48,16 @@ class ProcessTable {
   void adopt(const SegmentName& name, SteadyTime now);
   void reject_candidate(const std::string& key, Candidate& candidate, const RejectError& error,
                         const SegmentFile* file, SteadyTime now);
-  void retire(std::map<std::string, std::unique_ptr<TrackedProcess>>::iterator process);
+  using ProcessMap = std::map<std::string, std::unique_ptr<TrackedProcess>>;
+  void retire(ProcessMap::iterator process);
   bool poll_process(TrackedProcess& process, SteadyTime now);
   void publish(TrackedProcess& process, TrackedProcess::Outcome& outcome);
   void expire(SteadyTime now);
+  // Of more ended processes than the limit, drops those that exited cleanly first, the oldest
+  // first.
+  void drop_surplus(SteadyTime now);
+  // Forgets it and removes its file; the process after it.
+  ProcessMap::iterator drop(ProcessMap::iterator process, SteadyTime now);
   void count_rejection(const std::string& key, const RejectError& error);
   // Unlinks the file if it is still this one and nobody holds its lock.
   bool remove_file(const std::string& key, FileId id);
@@ -61,7 +67,7 @@ class ProcessTable {
   Registry& registry_;
   SegmentDiscovery discovery_;
   ProcessStatsReader kernel_;
-  std::map<std::string, std::unique_ptr<TrackedProcess>> processes_;  // by key
+  ProcessMap processes_;                                              // by key
   std::map<std::string, Candidate> candidates_;                       // by name
   std::map<std::string, uint64_t> retired_count_;  // by name; only of names in processes_
   bool first_scan_ = true;

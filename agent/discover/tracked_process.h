@@ -56,6 +56,7 @@ class TrackedProcess {
 
   bool ended() const { return ended_at_.has_value(); }
   SteadyTime ended_at() const { return *ended_at_; }
+  bool ended_clean() const { return last_ && last_->state == ProcessState::kExitedClean; }
   // For a process found dead: when it showed its last sign of life, in wall time. 0 = unknown.
   int64_t last_sign_of_life_unix_ns() const { return last_sign_of_life_unix_ns_; }
   void set_ended_at(SteadyTime when) { ended_at_ = when; }

@@ -68,5 +68,8 @@ inline constexpr uint64_t kMaxEventsPerDrain = 1u << 16;
 
 // Segments looked at in one directory: each costs a descriptor and a snapshot.
 inline constexpr size_t kMaxSegments = 4096;
+// Ended processes kept: the smallest snapshot is some 50 KiB, and a shell script ends a hundred
+// processes in a second.
+inline constexpr size_t kMaxEnded = 256;
 
 }  // namespace liballoc::agent::limits
