@@ -5,10 +5,13 @@
 // segment directory that does not exist yet is waited for. All public functions are thread-safe.
 //
 // Life of a process as seen here:
-//   lock held                          kRunning
-//   lock free, exit_state CLEAN        kExitedClean   also when the file vanished, or when the
-//   process went on by exec lock free, exit_state FAULT        kFaulted lock free, exit_state NONE
-//   kKilled
+//
+//   lock held                            kRunning
+//   lock free, exit_state CLEAN          kExitedClean   an image replaced by exec says CLEAN too
+//   lock free, but the process goes on   kExitedClean   exec of a program without the library
+//   lock free, exit_state FAULT          kFaulted
+//   lock free, exit_state NONE           kKilled        whether or not the file is still there
+//
 // An ended process is read once more, kept for `retain_exited`, then dropped, and its file is
 // removed. Of more than limits::kMaxEnded, those that exited cleanly go before their time, then the
 // oldest.

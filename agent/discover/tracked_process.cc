@@ -24,10 +24,9 @@ ProcessState TrackedProcess::end_state(uint64_t exit_state, const ProcessIdentit
                                        const ProcessStatsReader& kernel) const {
   if (exit_state == LIBALLOC_EXIT_FAULT) return ProcessState::kFaulted;
   if (exit_state == LIBALLOC_EXIT_CLEAN) return ProcessState::kExitedClean;
-  // The library unlinks its segment only when it ends in order, or when a new image of the process
-  // replaces it.
-  if (file_->unlinked()) return ProcessState::kExitedClean;
-  // The lock is gone but the process is not: it went on with another image.
+  // A process that removes its segment, or that of its image before an exec, says so in it first:
+  // one without a word was removed by somebody else. The lock is gone but the process is not: it
+  // went on with an image without the library.
   if (kernel.read(identity)) return ProcessState::kExitedClean;
   return ProcessState::kKilled;
 }

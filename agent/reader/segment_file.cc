@@ -114,11 +114,6 @@ ReadResult<void> SegmentFile::read_at(uint64_t offset, std::span<uint8_t> out) c
   return {};
 }
 
-bool SegmentFile::unlinked() const {
-  struct stat info {};
-  return ::fstat(fd_.value(), &info) == 0 && info.st_nlink == 0;
-}
-
 std::optional<bool> SegmentFile::locked() const {
   struct flock lock {};
   lock.l_type = F_WRLCK;  // conflicts with a read lock and with a write lock of anybody

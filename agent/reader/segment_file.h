@@ -43,7 +43,6 @@ class SegmentFile final : public ByteSource {
 
   FileId id() const { return id_; }
   int64_t modified_unix_ns() const { return modified_unix_ns_; }  // at open
-  bool unlinked() const;
 
   // Whether a process holds the lock that says it lives. Nothing when the kernel will not say.
   std::optional<bool> locked() const;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include <cstddef>
+
 #include "liballoc/base/bits.h"
 #include "liballoc/telemetry/file_calls.h"
 #include "liballoc/telemetry/segment_name.h"
@@ -40,15 +42,28 @@ SegmentStatus status_of(long error) {
   }
 }
 
+// Says in the segment of our image before an exec that it was not killed: a reader that still has
+// it open learns it from there alone. What it said itself stays.
+void mark_replaced(int fd) {
+  constexpr long kAt = offsetof(liballoc_abi_header, exit_state);
+  uint64_t state = 0;
+  const auto bytes = static_cast<long>(sizeof(state));
+  if (sys::raw_syscall(SYS_pread64, fd, sys::arg(&state), bytes, kAt) != bytes) return;
+  if (state != LIBALLOC_EXIT_NONE) return;
+  state = LIBALLOC_EXIT_CLEAN;
+  sys::raw_syscall(SYS_pwrite64, fd, sys::arg(&state), bytes, kAt);
+}
+
 // The name is taken. When by a file of ours that nobody has locked, its process is gone (or was us,
 // before an exec): removes it and returns true.
 bool remove_if_dead(const char* path) {
   struct stat st {};
   if (sys::stat_path_no_follow(path, &st) < 0) return false;
   if (!S_ISREG(st.st_mode) || st.st_uid != sys::effective_uid()) return false;
-  const long fd = sys::open_at(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  const long fd = sys::open_at(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return false;
   const bool dead = sys::locked_by_other(static_cast<int>(fd)) == 0;
+  if (dead) mark_replaced(static_cast<int>(fd));
   sys::close_fd(static_cast<int>(fd));
   return dead && sys::unlink_at(path) == 0;
 }

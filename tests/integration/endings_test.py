@@ -122,21 +122,52 @@ class EndingsTest(harness.IntegrationTest):
         for field in ("mallocs", "frees", "heapAlloc", "samplesTaken"):
             self.assertEqual(told[0][field], told[1][field], field)
 
+    def while_it_cannot_look(self, agent, meanwhile):
+        agent.process.send_signal(signal.SIGSTOP)
+        try:
+            meanwhile()
+        finally:
+            agent.process.send_signal(signal.SIGCONT)
+
     def test_an_agent_that_removes_a_segment_takes_nothing_from_another_that_has_seen_the_end(self):
         keeper, remover = self.start_agent(), self.start_agent("--retain-exited", "1s")
         talk = self.sleeper()
         keeper.wait_for(talk.pid)
         remover.wait_for(talk.pid)
-        remover.process.send_signal(signal.SIGSTOP)
-        try:
+
+        def end():
             talk.process.kill()
             talk.process.wait()
             keeper.wait_for(talk.pid, KILLED)
-        finally:
-            remover.process.send_signal(signal.SIGCONT)
+        self.while_it_cannot_look(remover, end)
         harness.poll("the segment's removal", lambda: not harness.segments(self.shm))
         self.assertEqual(self.states(keeper, talk.pid), [KILLED])
         self.assertGreater(int(keeper.allocctl_json("stats", str(talk.pid))["memstats"]["heapAlloc"]), 200000)
+
+    def test_a_kill_is_told_though_another_agent_removed_the_segment_first(self):
+        late, remover = self.start_agent(), self.start_agent("--retain-exited", "0s")
+        talk = self.sleeper()
+        late.wait_for(talk.pid)
+        remover.wait_for(talk.pid)
+
+        def end():
+            talk.process.kill()
+            talk.process.wait()
+            harness.poll("the segment's removal", lambda: not harness.segments(self.shm))
+        self.while_it_cannot_look(late, end)
+        late.wait_for(talk.pid, KILLED)
+
+    def test_an_exec_is_told_though_the_new_program_is_over_too(self):
+        agent = self.start_agent()
+        talk = self.sleeper("read line; exec " + PERL + "'")
+        agent.wait_for(talk.pid, executable="/bash")
+
+        def go_on_and_end():
+            self.go_on(talk)
+            talk.read_until("rest")
+            talk.finish()
+        self.while_it_cannot_look(agent, go_on_and_end)
+        agent.wait_for(talk.pid, EXITED, "/bash")
 
     def test_what_ended_is_retained_for_the_stated_time_and_no_longer(self):
         long_dead, just_dead = self.sleeper(), self.sleeper()

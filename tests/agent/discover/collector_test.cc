@@ -140,12 +140,12 @@ TEST_F(CollectorTest, TheLastStateIsReadAfterTheLibraryHasUnlinkedTheFile) {
   EXPECT_TRUE(reaches(key_, ProcessState::kExitedClean));
 }
 
-TEST_F(CollectorTest, AFileThatVanishedWithoutAWordIsACleanExit) {
+TEST_F(CollectorTest, AKilledProcessWhoseFileSomebodyElseRemovedFirstWasKilled) {
   const auto child = run(b_, true);
   start();
   ASSERT_TRUE(reaches(key_, ProcessState::kRunning));
   child->finish(LIBALLOC_EXIT_NONE);
-  EXPECT_TRUE(reaches(key_, ProcessState::kExitedClean));
+  EXPECT_TRUE(reaches(key_, ProcessState::kKilled));
 }
 
 TEST_F(CollectorTest, ExitStatesOfKeptSegmentsAreTold) {

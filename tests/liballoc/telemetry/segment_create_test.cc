@@ -258,6 +258,25 @@ TEST_F(SegmentCreateTest, UnlockedFileOfOurNameIsOurImageBeforeAnExecAndGoesAway
   close(fd);
 }
 
+TEST_F(SegmentCreateTest, OurImageBeforeAnExecIsMarkedAsEndedCleanlyUnlessItSaidOtherwise) {
+  ASSERT_EQ(create(), SegmentStatus::kOk);
+  const std::string name = segment_->path();
+  segment_->retire(LIBALLOC_EXIT_CLEAN, false);
+  for (const uint64_t said : {LIBALLOC_EXIT_NONE, LIBALLOC_EXIT_FAULT}) {
+    const int fd = open(name.c_str(), O_CREAT | O_EXCL | O_RDWR, 0600);
+    ASSERT_GE(fd, 0);
+    liballoc_abi_header header{};
+    header.exit_state = said;
+    ASSERT_EQ(pwrite(fd, &header, sizeof(header), 0), ssize_t{sizeof(header)});
+    Segment next;
+    ASSERT_EQ(next.create({.dir = dir_.path().c_str()}, test_classes().data()), SegmentStatus::kOk);
+    ASSERT_EQ(pread(fd, &header, sizeof(header), 0), ssize_t{sizeof(header)});
+    EXPECT_EQ(header.exit_state, said == LIBALLOC_EXIT_NONE ? LIBALLOC_EXIT_CLEAN : said);
+    next.retire(LIBALLOC_EXIT_CLEAN, false);
+    close(fd);
+  }
+}
+
 TEST_F(SegmentCreateTest, NameTakenByALiveProcessGetsASuffix) {
   ASSERT_EQ(create(),
             SegmentStatus::kOk);  // holds the name, as a process of another PID namespace would
