@@ -9,7 +9,7 @@ import subprocess
 
 import harness
 
-PROCESSES = int(os.environ.get("LIBALLOC_LIFECYCLE_PROCESSES", "2000"))
+PROCESSES = int(os.environ.get("LIBALLOC_LIFECYCLE_PROCESSES", "1000"))
 PER_ROUND = 5
 CLEAN_ROUND = "/bin/true; (exit 4); /bin/echo $i | /usr/bin/sort; /bin/false"
 KILLED_ROUND = "/bin/true; (exec /bin/echo); (:); /bin/false; /bin/bash -c 'kill -9 $$'"
