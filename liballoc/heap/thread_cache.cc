@@ -231,7 +231,7 @@ bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** cul
   for (unsigned c = 0; c < kCacheClasses; c++) {
     Bin& bin = state.cache->bins[c];
     const uint32_t n = static_cast<uint32_t>(bin.top - bin.base);
-    if (n == 0 && state.noted[c] == 0 && state.spans[c] == nullptr) continue;
+    if (n == 0 && state.noted[c] == 0 && state.spans[c] == nullptr && bin.limit == bin.base) continue;
     if (n != 0) {
       const uint32_t given = heap.transfer(c).give(bin.base, n, bad);
       if (*bad != BadFree::kNone) {

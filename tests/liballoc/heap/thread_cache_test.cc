@@ -122,6 +122,12 @@ TEST_F(ThreadCacheTest, TheFirstSlotsOfAClassThatWasNeverAskedForAreDeclined) {
   EXPECT_TRUE(thread_cache_keeps(*state_, 9)) << "now it is the thread's own";
   flush();
   EXPECT_FALSE(thread_cache_keeps(*state_, 9)) << "a flushed cache starts anew";
+  while (!thread_cache_keeps(*state_, 9)) continue;
+  BadFree bad = BadFree::kNone;
+  void* culprit = nullptr;
+  ASSERT_TRUE(thread_cache_make_room(*heap_, *state_, 9, &bad, &culprit));
+  flush();
+  EXPECT_FALSE(thread_cache_keeps(*state_, 9)) << "also where nothing was kept";
 }
 
 TEST_F(ThreadCacheTest, WhatABinDidNotNeedGoesBackPartByPart) {
