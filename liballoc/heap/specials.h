@@ -39,7 +39,8 @@ LIBALLOC_INLINE uint64_t special_filter_bit(uint32_t slot) { return uint64_t{1} 
 LIBALLOC_INLINE unsigned class_beside_specials(const Span* span, uintptr_t address) {
   const unsigned cls = span->special_class.load(std::memory_order_relaxed);
   const uintptr_t offset = address - span->base;
-  if (LIBALLOC_UNLIKELY(cls == 0) || LIBALLOC_UNLIKELY(offset >= span->bytes())) return 0;  // or the page names a span that was there before
+  // Out of range: the page still names a span that was there before.
+  if (LIBALLOC_UNLIKELY(cls == 0) || LIBALLOC_UNLIKELY(offset >= span->bytes())) return 0;
   const uint32_t slot = slot_index(static_cast<uint32_t>(offset), span->magic);
   if (LIBALLOC_UNLIKELY(slot * span->object_bytes != offset)) return 0;
   const uint64_t filter = span->special_filter.load(std::memory_order_relaxed);

@@ -201,10 +201,8 @@ bool thread_cache_make_room(Heap& heap, ThreadState& state, unsigned cache_cls, 
   if (most > max_slots(size_class_of(cache_cls))) most = max_slots(size_class_of(cache_cls));
   const uint32_t limit = static_cast<uint32_t>(bin.limit - bin.base);
   *bad = BadFree::kNone;
-  const uint32_t wider = limit * 2 > most ? most : limit * 2;
-  const bool in_budget = state.bin_bytes < kMaxBinBytes || wider * kClasses[size_class_of(cache_cls)].bytes <= kAlwaysBytes;
-  if (limit < most && in_budget) {
-    grow_bin(state, cache_cls, wider);
+  if (limit < most && state.bin_bytes < kMaxBinBytes) {
+    grow_bin(state, cache_cls, limit * 2 > most ? most : limit * 2);
     return true;
   }
   // The older half goes: what was freed last is warm.

@@ -50,8 +50,6 @@ inline constexpr uint32_t kFewSlots = 32;
 
 // Bytes of free slots beyond which a thread's bins stop growing.
 inline constexpr uint64_t kMaxBinBytes = uint64_t{4} << 20;
-// But for so many of one class: a few classes of large objects must not keep those of small ones from their bins.
-inline constexpr uint64_t kAlwaysBytes = uint64_t{64} << 10;
 
 struct ThreadState {
   ThreadCache* cache;         // in wiped pages
