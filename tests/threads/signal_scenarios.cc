@@ -27,12 +27,13 @@ volatile sig_atomic_t g_signals = 0;
 volatile sig_atomic_t g_refused = 0;
 volatile sig_atomic_t g_broken = 0;
 size_t g_large = 0;  // > 0: handlers allocate this much, too, and free it at once
+volatile sig_atomic_t g_timer_on = 0;
 
 void fill(Block& block) {
   for (size_t i = 0; i < block.bytes; i++) block.data[i] = static_cast<unsigned char>((block.stamp + i) * 167 >> 3);
 }
 
-void on_timer(int) {
+void allocate_in_handler() {
   const auto n = static_cast<size_t>(g_signals);
   g_signals = g_signals + 1;
   Block& held = g_held[n % kHeld];
@@ -58,18 +59,29 @@ void on_timer(int) {
   }
 }
 
+void set_timer(long microseconds) {
+  const itimerval once = {{0, 0}, {0, microseconds}};
+  CHECK(setitimer(ITIMER_REAL, &once, nullptr) == 0);
+}
+
+// Armed again at the end: where a handler takes longer than the timer, a periodic one would leave the program no time at all.
+void on_timer(int) {
+  allocate_in_handler();
+  if (g_timer_on != 0) set_timer(kTimerMicroseconds);
+}
+
 void start_timer() {
   struct sigaction action = {};
   action.sa_handler = on_timer;
   action.sa_flags = SA_RESTART;
   CHECK(sigaction(SIGALRM, &action, nullptr) == 0);
-  const itimerval every = {{0, kTimerMicroseconds}, {0, kTimerMicroseconds}};
-  CHECK(setitimer(ITIMER_REAL, &every, nullptr) == 0);
+  g_timer_on = 1;
+  set_timer(kTimerMicroseconds);
 }
 
 void stop_timer() {
-  const itimerval never = {};
-  CHECK(setitimer(ITIMER_REAL, &never, nullptr) == 0);
+  g_timer_on = 0;
+  set_timer(0);
   for (Block& held : g_held) {
     if (held.data == nullptr) continue;
     if (!intact(held)) g_broken = g_broken + 1;
