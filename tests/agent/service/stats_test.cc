@@ -323,13 +323,14 @@ TEST_F(StatsTest, ASlowReaderSkipsReadingsAndGetsTheNewest) {
     return std::chrono::steady_clock::now() - since > std::chrono::milliseconds(500);
   })) << "readings go on although nobody reads";
 
-  // What was under way comes first; then the newest, with the count of what was left out.
+  // What was under way comes first; then the newest, with the count of what was left out. On a slow machine some
+  // were left out before, too.
   uint64_t epoch = response.memstats().epoch();
-  do {
+  while (epoch <= last) {
     ASSERT_TRUE(reader->Read(&response));
-    EXPECT_EQ(response.memstats().epoch(), ++epoch) << "what was read was also sent";
-  } while (response.skipped() == 0);
-  EXPECT_EQ(epoch, last + 1);
+    ASSERT_EQ(response.memstats().epoch(), ++epoch) << "what was read was also sent";
+  }
+  EXPECT_GT(response.skipped(), 0u);
   context.TryCancel();
   reader->Finish();
 }
