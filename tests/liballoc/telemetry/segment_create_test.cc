@@ -271,7 +271,7 @@ TEST_F(SegmentCreateTest, OurImageBeforeAnExecIsMarkedAsEndedCleanlyUnlessItSaid
     Segment next;
     ASSERT_EQ(next.create({.dir = dir_.path().c_str()}, test_classes().data()), SegmentStatus::kOk);
     ASSERT_EQ(pread(fd, &header, sizeof(header), 0), ssize_t{sizeof(header)});
-    EXPECT_EQ(header.exit_state, said == LIBALLOC_EXIT_NONE ? LIBALLOC_EXIT_CLEAN : said);
+    EXPECT_EQ(header.exit_state, said == LIBALLOC_EXIT_NONE ? uint64_t{LIBALLOC_EXIT_CLEAN} : said);
     next.retire(LIBALLOC_EXIT_CLEAN, false);
     close(fd);
   }
