@@ -49,7 +49,7 @@ void expect_harmless(const Bytes& bytes) {
   const MemorySource source(bytes);
   // Its name is what the header says, so that the reading goes on from there.
   liballoc_abi_header header{};
-  std::memcpy(&header, bytes.data(), std::min(bytes.size(), sizeof(header)));
+  if (!bytes.empty()) std::memcpy(&header, bytes.data(), std::min(bytes.size(), sizeof(header)));
   const SegmentName name{header.pid, header.start_ticks, 0};
   SegmentReader reader(name);
   const auto reading = reader.read(source, true, kNow);
