@@ -18,7 +18,8 @@ struct CapturedStack {
 // caller, which is skip 0. Depth 0 when the thread is unwinding already.
 CapturedStack capture_stack(uintptr_t* pcs, uint32_t max_depth, uint32_t skip);
 
-// Pays the unwinder's first-use costs now, at start-up, when allocating is still harmless.
+// At start-up, when allocating is still harmless: makes the rule cache, and pays libgcc's first-use costs where it would allocate
+// for them. Elsewhere the first stack pays them.
 void warm_unwinder();
 
 uint64_t hash_stack(const uintptr_t* pcs, uint32_t depth);
