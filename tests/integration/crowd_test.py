@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # crowd_test.py - thousands of short processes leave behind what is documented and no more, in the directory and in the agent.
-# LIBALLOC_LIFECYCLE_PROCESSES=10000 makes the crowd larger. Must never measure how fast anything is.
+# CROWD_TEST_PROCESSES=10000 makes the crowd larger. Must never measure how fast anything is.
 
 import argparse
 import collections
@@ -9,7 +9,7 @@ import subprocess
 
 import harness
 
-PROCESSES = int(os.environ.get("LIBALLOC_LIFECYCLE_PROCESSES", "1000"))
+PROCESSES = int(os.environ.get("CROWD_TEST_PROCESSES", "400"))
 PER_ROUND = 5
 CLEAN_ROUND = "/bin/true; (exit 4); /bin/echo $i | /usr/bin/sort; /bin/false"
 KILLED_ROUND = "/bin/true; (exec /bin/echo); (:); /bin/false; /bin/bash -c 'kill -9 $$'"

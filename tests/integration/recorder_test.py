@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # recorder_test.py - the ring and the tables of a segment tell the same story, whoever looks and however late.
-# LIBALLOC_RECORDER_SECONDS=600 makes the long test long; without it, it takes 20 seconds.
+# RECORDER_TEST_SECONDS=600 makes the long test long; without it, it takes 20 seconds.
 
 import argparse
 import os
@@ -13,7 +13,7 @@ import time
 
 import harness
 
-SECONDS = float(os.environ.get("LIBALLOC_RECORDER_SECONDS", "20"))
+SECONDS = float(os.environ.get("RECORDER_TEST_SECONDS", "20"))
 
 
 class RecorderTest(harness.IntegrationTest):
