@@ -176,7 +176,8 @@ void* allocate_slow(const AllocationRequest& request) {
   return p;
 }
 
-void* allocate_sampled(unsigned cache_cls, size_t bytes) {
+void* allocate_sampled(size_t bytes) {
+  const unsigned cache_cls = cache_class(size_to_class(bytes), false);
   SlowPath slow;
   Thread* thread = slow.thread();
   if (LIBALLOC_UNLIKELY(thread == nullptr)) return emergency_alloc(bytes, 16);

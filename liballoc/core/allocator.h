@@ -10,6 +10,7 @@
 #include "liballoc/core/thread.h"
 #include "liballoc/heap/size_classes.h"
 #include "liballoc/heap/specials.h"
+#include "liballoc/heap/thread_region.h"
 
 namespace liballoc {
 
@@ -22,8 +23,9 @@ struct AllocationRequest {
 
 // Null when memory ran out or the size cannot be had.
 [[nodiscard]] LIBALLOC_NOINLINE void* allocate_slow(const AllocationRequest& request);
-// The bin had a slot but the class's countdown ran out with this object: pop it and sample it.
-[[nodiscard]] LIBALLOC_COLD void* allocate_sampled(unsigned cache_cls, size_t bytes);
+// The bin had a slot but the class's countdown ran out with this object: pop it and sample it. The class is found once more, so
+// that a hit need not keep it.
+[[nodiscard]] LIBALLOC_COLD void* allocate_sampled(size_t bytes);
 LIBALLOC_NOINLINE void release_slow(void* p) noexcept;
 // As release_slow(), of a program that says which size (and alignment; 1 = none) it asked for: a
 // size that cannot be ends the process.
@@ -65,8 +67,8 @@ template <void* (*Slow)(size_t bytes)>
   Bin& bin = entry_at(cache->bins, offset);
   void** top = bin.top;
   if (LIBALLOC_UNLIKELY(top == bin.base)) return Slow(bytes);
-  if (LIBALLOC_UNLIKELY(count_malloc(entry_at(cache->counters, offset)))) {
-    return allocate_sampled(static_cast<unsigned>(offset / kClassScale), bytes);
+  if (LIBALLOC_UNLIKELY(count_malloc(counter_beside(bin)))) {
+    return allocate_sampled(bytes);
   }
   bin.top = top - 1;
   std::atomic_signal_fence(std::memory_order_seq_cst);  // taken before it is read: see interrupted_hit_test.cc
@@ -106,7 +108,7 @@ LIBALLOC_INLINE unsigned class_of_page(const void* p) {
   *top = p;
   std::atomic_signal_fence(std::memory_order_seq_cst);  // there before it can be taken
   bin.top = top + 1;
-  count_free(entry_at(cache->counters, offset));
+  count_free(counter_beside(bin));
   return true;
 }
 

@@ -12,6 +12,7 @@
 #include "liballoc/core/sampling.h"
 #include "liballoc/core/telemetry_bridge.h"
 #include "liballoc/core/tiny_objects.h"
+#include "liballoc/heap/thread_region.h"
 #include "liballoc/meta/fixed_alloc.h"
 #include "liballoc/os/os.h"
 
@@ -63,13 +64,36 @@ void flush(Thread& t) {
   if (!thread_cache_flush(g_heap, t.heap, &bad, &culprit)) report_bad_free(bad, culprit);
 }
 
-liballoc_abi_thread* private_block_of(Thread* t) {
-  if (t->private_block == nullptr) {
-    // Release: pairs with the visitors' acquire; the block is zero.
-    store_release(&t->private_block, static_cast<liballoc_abi_thread*>(persistent_alloc(
-                                         sizeof(liballoc_abi_thread), kCacheLineBytes, g_heap.sys().mcache)));
-  }
-  return t->private_block;
+void allow_hits(Thread& t) {
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // all is in place before a signal handler may hit
+  t_cache = g_hits && t.counted_beside ? t.heap.cache : &g_empty_cache;
+}
+
+// Puts a block of the segment where hits of the thread find it. Where that cannot be, hits stay off and every call counts in the
+// slow path.
+void use_segment_block(Thread& t, liballoc_abi_thread* block) {
+  t_cache = &g_empty_cache;
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // from here on a signal handler meets no bin while it moves
+  t.segment_block = t.block = block;
+  t.heap.counters = block->classes;
+  const RegionView view = thread_region_make_way(t.heap, block);
+  t.counted_beside = g_segment.view_thread_block(block, view.at, view.bytes);
+  allow_hits(t);
+}
+
+void use_private_block(Thread& t) {
+  t.block = thread_region_block(t.heap);
+  t.heap.counters = t.block->classes;
+  store_release(&t.private_block, t.block);  // pairs with the visitors' acquire
+  t.counted_beside = true;
+  allow_hits(t);
+}
+
+// A region that a thread may use. Under the registry's lock. False when memory ran out.
+bool ready_region(Thread& t) {
+  if (t.segment_block != nullptr) return true;
+  if (t.heap.cache != nullptr && thread_region_mend(t.heap)) return true;
+  return thread_region_init(t.heap, g_heap.sys().mcache);
 }
 
 // A block that ended threads left keeps its counts, so sums are over blocks, not over threads.
@@ -98,7 +122,7 @@ Thread* thread_attach() {
     if (t != nullptr) g_pool = t->next;
     else t = g_storage.allocate();
     if (t == nullptr) return nullptr;
-    if (t->heap.cache == nullptr && !thread_cache_init(t->heap, g_heap.sys().mcache)) {
+    if (!ready_region(*t)) {
       to_pool(t);
       return nullptr;
     }
@@ -112,25 +136,24 @@ Thread* thread_attach() {
   t->next_sample = draw_next_sample(*t);
   t->figures_changed = true;  // memstats count threads
   if (!thread_cache_is_ready(t->heap)) thread_cache_reset_bins(t->heap);
-  t->block = g_segment.acquire_thread_block(t->tid, now);
-  if (t->block == nullptr) t->block = private_block_of(t);
-  if (t->block == nullptr) {
-    LockHolder hold(g_registry_lock);
-    unlink(t);
-    g_live_count.sub(1);
-    to_pool(t);
-    return nullptr;
-  }
-  t->heap.cache->counters = t->block->classes;
   t->heap.cache->state = &t->heap;
+  t->in_slow = true;  // whoever comes meanwhile is served without it
   t_thread = t;
-  t_cache = g_hits ? t->heap.cache : &g_empty_cache;
+  if (t->segment_block != nullptr) {
+    g_segment.enter_thread_block(t->segment_block, t->tid, now);
+    t->block = t->segment_block;
+    allow_hits(*t);
+  } else if (liballoc_abi_thread* block = t->private_block == nullptr ? g_segment.add_thread_block() : nullptr) {
+    g_segment.enter_thread_block(block, t->tid, now);
+    use_segment_block(*t, block);
+  } else {
+    use_private_block(*t);  // counts that are there already go along when the thread joins the segment
+  }
   if (g_exit_key_made && !t_exited) {
-    t->in_slow = true;  // libc may allocate for the key
-    pthread_setspecific(g_exit_key, t);
-    t->in_slow = false;
+    pthread_setspecific(g_exit_key, t);  // libc may allocate for the key
     g_segment.emit(LIBALLOC_EVENT_THREAD_START, t->tid, now);
   }
+  t->in_slow = false;
   return t;
 }
 
@@ -140,9 +163,8 @@ void thread_detach() {
   flush(*t);
   t_cache = &g_empty_cache;
   t_thread = nullptr;
-  t->heap.cache->counters = nullptr;
-  if (t->block != t->private_block) {
-    g_segment.release_thread_block(t->block);
+  if (t->block == t->segment_block) {
+    g_segment.leave_thread_block(t->block);
     if (!t_exited || g_exit_key_made) g_segment.emit(LIBALLOC_EVENT_THREAD_EXIT, t->tid, monotonic_ns());
   }
   t->block = nullptr;
@@ -181,8 +203,11 @@ bool thread_exited() { return t_exited; }
 
 void thread_join_segment(Thread* t) {
   if (t->block != t->private_block || !g_segment.active()) return;
-  liballoc_abi_thread* to = g_segment.acquire_thread_block(t->tid, monotonic_ns());
+  liballoc_abi_thread* to = g_segment.add_thread_block();
   if (to == nullptr) return;
+  g_segment.enter_thread_block(to, t->tid, monotonic_ns());
+  t_cache = &g_empty_cache;  // nothing is counted while the counts move
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   LockHolder hold(g_registry_lock);  // whoever sums over blocks sees the counts in one of the two
   liballoc_abi_thread* from = t->private_block;
   for (unsigned c = 0; c < kCacheClasses; c++) {
@@ -193,21 +218,19 @@ void thread_join_segment(Thread* t) {
     rearm_counter(target, mallocs, large ? 0 : draw_countdown(*t, kClasses[size_class_of(c)].bytes));
     owned_add(&target.frees, source.frees);
     owned_add(&target.refills, source.refills + 1);
-    source = {};
   }
   owned_add(&to->large_malloc_bytes, from->large_malloc_bytes);
   owned_add(&to->large_free_bytes, from->large_free_bytes);
   owned_add(&to->tiny_mallocs, from->tiny_mallocs);
   owned_add(&to->tiny_frees, from->tiny_frees);
-  *from = {};
+  t->private_block = nullptr;
   t->next_sample = draw_next_sample(*t);
-  t->block = to;
-  t->heap.cache->counters = to->classes;
+  use_segment_block(*t, to);
 }
 
 ThreadCounts thread_counts() { return {g_live_count.load(), g_started_count.load()}; }
 
-uint64_t thread_cache_inuse_bytes() { return g_live_count.load() * (sizeof(Thread) + thread_cache_region_bytes()); }
+uint64_t thread_cache_inuse_bytes() { return g_live_count.load() * (sizeof(Thread) + thread_region_bytes()); }
 
 void thread_visit_blocks(void (*visit)(const liballoc_abi_thread* block, void* context), void* context) {
   LockHolder hold(g_registry_lock);
@@ -242,14 +265,15 @@ void thread_forget_others(const LiveTotals& inherited) {
     if (t != self) {
       thread_cache_forget(t->heap);
       t->block = nullptr;
-      if (t->private_block != nullptr) *t->private_block = {};
       t->in_slow = false;
       to_pool(t);
     }
     t = next;
   }
   for (Thread* p = g_pool; p != nullptr; p = p->next) {
+    p->segment_block = nullptr;
     if (p->private_block != nullptr) *p->private_block = {};
+    p->private_block = nullptr;
   }
   g_live_count.set(0);
   g_started_count.set(0);
@@ -258,9 +282,11 @@ void thread_forget_others(const LiveTotals& inherited) {
   g_live_count.set(1);
   g_started_count.set(1);
   self->tid = sys::current_tid();
-  thread_cache_restore_after_fork(self->heap);
-  self->block = private_block_of(self);
-  LIBALLOC_CHECK(self->block != nullptr);
+  self->segment_block = nullptr;
+  const bool had_bins = thread_region_mend(self->heap);
+  if (had_bins) thread_cache_restore_after_fork(self->heap);
+  else LIBALLOC_CHECK(thread_region_init(self->heap, g_heap.sys().mcache));  // what the bins held is lost
+  use_private_block(*self);
   *self->block = {};
   for (unsigned c = 0; c < kCacheClasses; c++) {
     const bool large = size_class_of(c) == 0;
@@ -270,7 +296,6 @@ void thread_forget_others(const LiveTotals& inherited) {
   }
   self->block->large_malloc_bytes = inherited.large_bytes;
   self->block->tiny_mallocs = inherited.tiny_objects;
-  self->heap.cache->counters = self->block->classes;
   self->heap.cache->state = &self->heap;
 }
 

@@ -14,8 +14,10 @@ namespace liballoc {
 
 struct Thread {
   ThreadState heap;
-  liballoc_abi_thread* block;          // where counters go: a block of the segment, or private_block
-  liballoc_abi_thread* private_block;  // allocated when there was no segment; kept for reuse
+  liballoc_abi_thread* block;          // where counters go, one of the next two; hits have it beside their bins
+  liballoc_abi_thread* segment_block;  // in the segment, once there was one; the record's for good
+  liballoc_abi_thread* private_block;  // in the region, until there is a segment
+  bool counted_beside;                 // the block is where hits find it; false: there are no hits
   FastRand random;
   int64_t next_sample;  // bytes to go for large objects; small ones count down per class
   uint32_t tid;
@@ -29,7 +31,8 @@ struct Thread {
   Thread* prev;
 };
 
-extern constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL;  // never null: at least the empty cache
+// Never null: at least the empty cache, where every path is the slow one.
+extern constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL;
 extern constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL;
 
 // The calling thread's record, made on first use. Null when memory ran out or the heap could not start.
@@ -53,7 +56,8 @@ struct ThreadCounts {
 ThreadCounts thread_counts();
 uint64_t thread_cache_inuse_bytes();  // of the threads there are; records of ended ones wait for the next
 
-// Moves the thread's counters into the segment when there is one and they are not there yet. By the thread itself.
+// Moves the thread's counters into the segment when there is one and they are not there yet. By the thread itself, inside a slow
+// path.
 void thread_join_segment(Thread* thread);
 
 // Visits every counter block there is: the segment's, whether a thread has it now or not, and those outside of it. Owners go on

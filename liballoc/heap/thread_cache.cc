@@ -3,10 +3,7 @@
 
 #include <cstring>
 
-#include "liballoc/base/bits.h"
 #include "liballoc/heap/heap_observer.h"
-#include "liballoc/os/os.h"
-#include "liballoc/os/sys_mem.h"
 
 namespace liballoc {
 
@@ -18,6 +15,7 @@ consteval std::array<uint32_t, kCacheClasses + 1> make_slot_offsets() {
   return offsets;
 }
 constexpr auto kSlotOffset = make_slot_offsets();
+static_assert(kSlotOffset[kCacheClasses] == kAllSlots);
 constexpr uint32_t kFirstFill = 8, kFirstLimit = 16;
 constexpr uint8_t kDeclined = 8;  // frees that a thread declines to keep
 static_assert(kFirstLimit <= kFewSlots);
@@ -69,34 +67,7 @@ uint32_t max_fill(unsigned size_class) {
   return half == 0 ? 1 : half;
 }
 
-// What lies where in the memory of one thread's cache.
-struct Region {
-  size_t page = system_page_bytes();
-  size_t few_at = align_up(sizeof(ThreadCache), page);  // the wiped part ends here
-  size_t many_at = few_at + align_up(kCacheClasses * kFewSlots * sizeof(void*), page);
-  size_t saved_at = many_at + align_up(kSlotOffset[kCacheClasses] * sizeof(void*), page);
-  size_t bytes = saved_at + align_up(kCacheClasses * sizeof(Bin), page);
-};
-
 }  // namespace
-
-size_t thread_cache_region_bytes() { return Region().bytes; }
-
-bool thread_cache_init(ThreadState& state, RelaxedCounter& stat) {
-  const Region parts;
-  const size_t hot = parts.few_at, bytes = parts.bytes;
-  void* region = sys_alloc(bytes);
-  if (region == nullptr) return false;
-  // Refused by kernels before 4.14: then only fork() itself is safe, through its handlers.
-  static_cast<void>(os_wipe_on_fork(region, hot));
-  stat.add(bytes);
-  state.cache = static_cast<ThreadCache*>(region);
-  state.few = reinterpret_cast<void**>(static_cast<char*>(region) + parts.few_at);
-  state.slots = reinterpret_cast<void**>(static_cast<char*>(region) + parts.many_at);
-  state.saved_bins = reinterpret_cast<Bin*>(static_cast<char*>(region) + parts.saved_at);
-  thread_cache_reset_bins(state);
-  return true;
-}
 
 bool thread_cache_is_ready(const ThreadState& state) { return state.cache->bins[0].base != nullptr; }
 
@@ -215,7 +186,7 @@ bool thread_cache_shrink(Heap& heap, ThreadState& state, BadFree* bad, void** cu
   for (unsigned c = 0; c < kCacheClasses; c++) {
     const Bin& bin = state.cache->bins[c];
     const auto held = static_cast<uint32_t>(bin.top - bin.base);
-    const uint64_t refills = load_relaxed(&state.cache->counters[c].refills);
+    const uint64_t refills = load_relaxed(&state.counters[c].refills);
     const bool ran_out = refills != state.seen_refills[c];
     state.seen_refills[c] = refills;
     if (ran_out || held == 0) continue;

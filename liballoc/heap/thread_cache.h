@@ -4,7 +4,8 @@
 // bitmap window and emptied into the class's central list. Any thread's objects may be pushed: a bin asks for nothing but the
 // class. A slot in a bin counts as taken in its span's bitmap.
 // The hot head (ThreadCache) lies in memory that the kernel wipes in the child of a fork: there every bin is empty and full at
-// once, so the child's first malloc or free takes the slow path, however the child was made.
+// once, so the child's first malloc or free takes the slow path, however the child was made. Where it lies, and its counters
+// beside it: thread_region.h.
 #pragma once
 
 #include <array>
@@ -31,7 +32,6 @@ struct alignas(32) Bin {
 // What a hit touches. All zero: every path is the slow path.
 struct ThreadCache {
   Bin bins[kCacheClasses];
-  liballoc_abi_class_counter* counters = nullptr;  // of the thread's counter block, by cache class
   ThreadState* state = nullptr;  // null: never set up, or wiped by a fork
 };
 
@@ -45,6 +45,13 @@ constexpr uint32_t max_slots(unsigned size_class) {
 // Classes with so few slots to a span that a thread takes slots from the central list rather than own a span.
 constexpr bool takes_slots_directly(unsigned size_class) { return kClasses[size_class].objects <= 8; }
 
+// Of the bins of every class together.
+inline constexpr size_t kAllSlots = [] {
+  size_t n = 0;
+  for (unsigned c = 0; c < kCacheClasses; c++) n += max_slots(size_class_of(c));
+  return n;
+}();
+
 // Up to here a bin has its slots in a place that touches little memory.
 inline constexpr uint32_t kFewSlots = 32;
 
@@ -52,7 +59,10 @@ inline constexpr uint32_t kFewSlots = 32;
 inline constexpr uint64_t kMaxBinBytes = uint64_t{4} << 20;
 
 struct ThreadState {
-  ThreadCache* cache;         // in wiped pages
+  ThreadCache* cache;         // in wiped pages of the region
+  std::byte* region;
+  std::byte* view;            // from here the region's pages are another's; null: all are its own
+  const liballoc_abi_class_counter* counters;  // of the thread's block, by cache class
   void** few;                 // storage of bins that hold few slots, side by side: kFewSlots each
   void** slots;               // storage of those that grew
   Span* spans[kCacheClasses]; // owned span per class, null = none yet (the empty sentinel)
@@ -67,10 +77,6 @@ struct ThreadState {
   bool saved;
 };
 
-// Gives `state` (zero-filled) its cache. False when the OS refuses. `stat` gets the bytes.
-[[nodiscard]] bool thread_cache_init(ThreadState& state, RelaxedCounter& stat);
-// What each takes of the OS.
-size_t thread_cache_region_bytes();
 // False when bins are wiped or new: reset them before use.
 bool thread_cache_is_ready(const ThreadState& state);
 // Drops what a thread held that does not exist in this process; its slots are lost.

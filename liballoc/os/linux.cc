@@ -1,4 +1,5 @@
 // linux.cc - the Linux body of os.h. Raw system calls only, so errno is untouched.
+#include <errno.h>
 #include <linux/mman.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -35,6 +36,14 @@ long linux_alloc(size_t bytes, void** out) {
   return map_call(nullptr, bytes, PROT_READ | PROT_WRITE, kCharged, out);
 }
 
+long linux_fill(void* at, size_t bytes) {
+  void* got = nullptr;
+  const long r = map_call(at, bytes, PROT_READ | PROT_WRITE, kCharged | MAP_FIXED_NOREPLACE, &got);
+  if (r < 0 || got == at) return r;
+  sys::raw_syscall(SYS_munmap, sys::arg(got), sys::arg(bytes));  // before Linux 4.17 the address is but a hint
+  return -EEXIST;
+}
+
 long linux_unmap(void* at, size_t bytes) { return sys::raw_syscall(SYS_munmap, sys::arg(at), sys::arg(bytes)); }
 
 long linux_release(void* at, size_t bytes) {
@@ -64,7 +73,7 @@ constinit Clock g_clock = nullptr;
 }  // namespace
 
 constinit const OsOps kLinuxOs = {linux_reserve, linux_map,          linux_alloc, linux_unmap,
-                                  linux_release, linux_protect_none, linux_dump};
+                                  linux_release, linux_protect_none, linux_dump,  linux_fill};
 
 const OsOps& os_ops() { return g_ops != nullptr ? *g_ops : kLinuxOs; }
 void set_os_ops_for_test(const OsOps* ops) { g_ops = ops; }

@@ -16,6 +16,7 @@ struct OsOps {
   long (*release)(void* at, size_t bytes);                // contents may go; next touch reads zero
   long (*protect_none)(void* at, size_t bytes);           // back to reserved; contents are gone
   long (*dump)(void* at, size_t bytes, bool wanted);      // whether core dumps have the range's contents
+  long (*fill)(void* at, size_t bytes);                   // readable and writable, zero; refused where anything is mapped
 };
 
 extern const OsOps kLinuxOs;

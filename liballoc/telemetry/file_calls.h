@@ -4,6 +4,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -46,11 +47,20 @@ inline long allocate_fd(int fd, uint64_t offset, uint64_t bytes) {
   return raw_syscall(SYS_fallocate, fd, 0, static_cast<long>(offset), static_cast<long>(bytes));
 }
 inline long map_shared(size_t bytes, long protection, long extra_flags, int fd, void** out) {
-  constexpr long kMapShared = 1;
-  const long r = raw_syscall(SYS_mmap, 0, arg(bytes), protection, kMapShared | extra_flags, fd, 0);
+  const long r = raw_syscall(SYS_mmap, 0, arg(bytes), protection, MAP_SHARED | extra_flags, fd, 0);
   if (r < 0 && r > -4096) return r;
   *out = reinterpret_cast<void*>(r);
   return 0;
+}
+// Both replace what is mapped there.
+inline long map_shared_at(void* at, size_t bytes, int fd, uint64_t offset) {
+  const long r = raw_syscall(SYS_mmap, arg(at), arg(bytes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+                             static_cast<long>(offset));
+  return r < 0 && r > -4096 ? r : 0;
+}
+inline long remap_shared(void* from, size_t bytes, void* to) {
+  const long r = raw_syscall(SYS_mremap, arg(from), 0, arg(bytes), MREMAP_MAYMOVE | MREMAP_FIXED, arg(to));
+  return r < 0 && r > -4096 ? r : 0;
 }
 inline long protect(void* at, size_t bytes, long protection) {
   return raw_syscall(SYS_mprotect, arg(at), arg(bytes), protection);

@@ -7,32 +7,41 @@
 #include "liballoc/base/bits.h"
 #include "liballoc/base/syscall.h"
 #include "liballoc/os/os.h"
+#include "liballoc/os/sys_mem.h"
 #include "liballoc/telemetry/word_copy.h"
 
 namespace liballoc {
 
 // ---- thread blocks ------------------------------------------------------------------------------
 
-liballoc_abi_thread* Segment::acquire_thread_block(uint32_t tid, uint64_t now_ns) {
+liballoc_abi_thread* Segment::add_thread_block() {
   if (!active()) return nullptr;
   LockHolder hold(telemetry_lock_);
-  const uint32_t number = threads_.acquire();
-  if (number == SlotTable::kNone) return nullptr;
-  auto* const block = threads_.record<liballoc_abi_thread>(number);
+  if (!threads_.reserve(1)) {
+    threads_.count_dropped();
+    return nullptr;
+  }
+  const uint32_t number = threads_.take();
+  threads_.publish(number);
+  return threads_.record<liballoc_abi_thread>(number);
+}
+
+void Segment::enter_thread_block(liballoc_abi_thread* block, uint32_t tid, uint64_t now_ns) {
+  if (!active() || block == nullptr) return;
   store_relaxed(&block->started_ns, now_ns);
   owned_add<uint64_t>(&block->threads, 1);
   store_release<uint64_t>(&block->tid, tid);  // a reader that sees the tid sees since when
-  return block;
 }
 
-void Segment::release_thread_block(liballoc_abi_thread* block) {
+void Segment::leave_thread_block(liballoc_abi_thread* block) {
   if (!active() || block == nullptr) return;
-  LockHolder hold(telemetry_lock_);
-  const uint32_t number = threads_.number_of(block);
-  if (number == RecordTable::kNoRecord || load_relaxed(&block->tid) == 0) return;
   store_relaxed<uint64_t>(&block->cached_bytes, 0);
   store_relaxed<uint64_t>(&block->tid, 0);
-  threads_.give_back(number);
+}
+
+bool Segment::view_thread_block(const liballoc_abi_thread* block, void* at, size_t bytes) const {
+  const auto offset = static_cast<uint64_t>(reinterpret_cast<const std::byte*>(block) - file_.base());
+  return file_.view(align_down(offset, system_page_bytes()), bytes, at);
 }
 
 // ---- spans --------------------------------------------------------------------------------------
@@ -225,7 +234,7 @@ uint64_t Segment::private_bytes() const {
 }
 
 uint64_t Segment::private_bytes_locked() const {
-  return threads_.private_bytes() + spans_.private_bytes() + samples_.private_bytes() +
+  return spans_.private_bytes() + samples_.private_bytes() +
          stacks_.private_bytes() + buckets_.private_bytes();
 }
 

@@ -60,9 +60,14 @@ class Segment {
   void forget_after_fork();
 
   // ---- thread blocks ----------------------------------------------------------------------------
-  // A free block, else a new one, else null.
-  liballoc_abi_thread* acquire_thread_block(uint32_t tid, uint64_t now_ns);
-  void release_thread_block(liballoc_abi_thread* block);
+  // A block that nobody has had, for one thread after the other; null when there is no room.
+  [[nodiscard]] liballoc_abi_thread* add_thread_block();
+  // The block is that thread's from now on, until it leaves it. By the thread itself.
+  void enter_thread_block(liballoc_abi_thread* block, uint32_t tid, uint64_t now_ns);
+  void leave_thread_block(liballoc_abi_thread* block);
+  // A second view of the pages of the block, over whatever is mapped `at`, not inherited by the child of a fork. False when the
+  // system refuses: then what was there may be gone.
+  [[nodiscard]] bool view_thread_block(const liballoc_abi_thread* block, void* at, size_t bytes) const;
   // Every block that was ever used, with its counts. Between lock_for_fork() and its unlock: takes
   // no lock itself.
   void for_each_thread_block(void (*visit)(const liballoc_abi_thread* block, void* context),
@@ -152,7 +157,7 @@ class Segment {
   SpinLock ring_lock_{LockRank::kTelemetryRing};
   SegmentFile file_;
   SegmentSpace space_;
-  SlotTable threads_{LIBALLOC_SECTION_THREADS, sizeof(liballoc_abi_thread), kInitialThreads};
+  RecordTable threads_{LIBALLOC_SECTION_THREADS, sizeof(liballoc_abi_thread), kInitialThreads};
   SlotTable spans_{LIBALLOC_SECTION_SPANS, sizeof(liballoc_abi_span), kInitialSpans};
   SlotTable samples_{LIBALLOC_SECTION_SAMPLES, sizeof(liballoc_abi_sample), kInitialSamples};
   StackTable stacks_;

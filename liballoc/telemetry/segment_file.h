@@ -29,6 +29,10 @@ class SegmentFile {
                        uint64_t fixed_bytes);
   // Removes the name, if it still leads to our file.
   void unlink();
+  // Maps [offset, offset + bytes) of the file once more, over whatever is mapped `at`, not inherited by the child of a fork.
+  // Multiples of the system page. Only bytes that are populated may be touched there. False when the system refuses: then
+  // what was there may be gone.
+  [[nodiscard]] bool view(uint64_t offset, size_t bytes, void* at) const;
   void unmap();
   void forget();  // child of a fork: the mapping is not there, the file is the parent's
 

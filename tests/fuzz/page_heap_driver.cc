@@ -31,7 +31,8 @@ constexpr OsOps kUnreliableOs = {
     [](void* at, size_t n) -> long { return kLinuxOs.unmap(at, n); },
     [](void* at, size_t n) -> long { return refused() ? -12 : kLinuxOs.release(at, n); },
     [](void* at, size_t n) -> long { return kLinuxOs.protect_none(at, n); },
-    [](void* at, size_t n, bool wanted) -> long { return refused() ? -12 : kLinuxOs.dump(at, n, wanted); }};
+    [](void* at, size_t n, bool wanted) -> long { return refused() ? -12 : kLinuxOs.dump(at, n, wanted); },
+    [](void* at, size_t n) -> long { return refused() ? -12 : kLinuxOs.fill(at, n); }};
 
 class PageHeapModel {
  public:

@@ -5,7 +5,7 @@
 #include <map>
 #include <vector>
 
-#include "liballoc/heap/thread_cache.h"
+#include "liballoc/heap/thread_region.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/fuzz/heap_drivers.h"
 #include "tests/fuzz/reused_heap.h"
@@ -22,7 +22,7 @@ RelaxedCounter g_stat;
 struct Threads {
   Threads() {
     for (ThreadState& state : states) {
-      LIBALLOC_FUZZ_CHECK(thread_cache_init(state, g_stat));
+      LIBALLOC_FUZZ_CHECK(thread_region_init(state, g_stat));
       state.cache->state = &state;
     }
   }

@@ -16,7 +16,7 @@
 
 #include "liballoc/core/allocator.h"
 #include "liballoc/heap/heap.h"
-#include "liballoc/heap/thread_cache.h"
+#include "liballoc/heap/thread_region.h"
 
 namespace liballoc {
 namespace {
@@ -59,7 +59,7 @@ class Mailbox {
 class Owner {
  public:
   explicit Owner(Heap& heap) : heap_(heap), state_(std::make_unique<ThreadState>()) {
-    if (!thread_cache_init(*state_, stat_)) g_wrong++;
+    if (!thread_region_init(*state_, stat_)) g_wrong++;
     thread_cache_reset_bins(*state_);
   }
   void* take() {

@@ -35,7 +35,8 @@ constexpr OsOps kRefusing = {
     [](void* at, size_t n) -> long { return kLinuxOs.unmap(at, n); },
     [](void* at, size_t n) -> long { return refused() ? kNoMemory : kLinuxOs.release(at, n); },
     [](void* at, size_t n) -> long { return kLinuxOs.protect_none(at, n); },
-    [](void* at, size_t n, bool wanted) -> long { return refused() ? kNoMemory : kLinuxOs.dump(at, n, wanted); }};
+    [](void* at, size_t n, bool wanted) -> long { return refused() ? kNoMemory : kLinuxOs.dump(at, n, wanted); },
+    [](void* at, size_t n) -> long { return refused() ? kNoMemory : kLinuxOs.fill(at, n); }};
 
 struct Object {
   unsigned char* p;

@@ -41,7 +41,8 @@ constexpr OsOps kCounting = {
     },
     [](void* at, size_t n) -> long { return refuse() ? -12 : kLinuxOs.release(at, n); },
     [](void* at, size_t n) -> long { return kLinuxOs.protect_none(at, n); },
-    [](void* at, size_t n, bool wanted) -> long { return refuse() ? -12 : kLinuxOs.dump(at, n, wanted); }};
+    [](void* at, size_t n, bool wanted) -> long { return refuse() ? -12 : kLinuxOs.dump(at, n, wanted); },
+    [](void* at, size_t n) -> long { return refuse() ? -12 : kLinuxOs.fill(at, n); }};
 
 struct States {
   int64_t reserved, prepared, ready;

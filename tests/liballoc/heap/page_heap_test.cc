@@ -286,7 +286,8 @@ constexpr OsOps kFailing = {
     [](void* at, size_t n) -> long { return kLinuxOs.unmap(at, n); },
     [](void* at, size_t n) -> long { return g_allowed-- > 0 ? kLinuxOs.release(at, n) : -12; },
     [](void* at, size_t n) -> long { return kLinuxOs.protect_none(at, n); },
-    [](void* at, size_t n, bool wanted) -> long { return g_allowed-- > 0 ? kLinuxOs.dump(at, n, wanted) : -12; }};
+    [](void* at, size_t n, bool wanted) -> long { return g_allowed-- > 0 ? kLinuxOs.dump(at, n, wanted) : -12; },
+    [](void* at, size_t n) -> long { return g_allowed-- > 0 ? kLinuxOs.fill(at, n) : -12; }};
 
 TEST(PageHeapTest, EveryRefusalOfTheOsGivesNullAndKeepsTheHeapSound) {
   int refused = 0;

@@ -11,6 +11,8 @@
 #include <set>
 #include <vector>
 
+#include "liballoc/heap/thread_region.h"
+
 namespace liballoc {
 namespace {
 
@@ -18,7 +20,7 @@ class ThreadCacheTest : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(heap_->init(0));
-    ASSERT_TRUE(thread_cache_init(*state_, stat_));
+    ASSERT_TRUE(thread_region_init(*state_, stat_));
   }
   void* allocate(unsigned c) {
     Bin& bin = state_->cache->bins[c];
@@ -132,7 +134,7 @@ TEST_F(ThreadCacheTest, TheFirstSlotsOfAClassThatWasNeverAskedForAreDeclined) {
 
 TEST_F(ThreadCacheTest, WhatABinDidNotNeedGoesBackPartByPart) {
   std::array<liballoc_abi_class_counter, kCacheClasses> counters{};
-  state_->cache->counters = counters.data();
+  state_->counters = counters.data();
   const auto held = [&](unsigned c) { return state_->cache->bins[c].top - state_->cache->bins[c].base; };
   const auto shrink = [&] {
     BadFree bad = BadFree::kNone;

@@ -61,7 +61,7 @@ TEST(SysMemTest, RefusalsGiveNullCountAFailureAndLeaveErrnoAlone) {
       [](void*, size_t, void**) -> long { return -ENOMEM; }, [](void*, size_t) -> long { return -ENOMEM; },
       [](size_t, void**) -> long { return -ENOMEM; },        [](void*, size_t) -> long { return -ENOMEM; },
       [](void*, size_t) -> long { return -ENOMEM; },         [](void*, size_t) -> long { return -ENOMEM; },
-      [](void*, size_t, bool) -> long { return -ENOMEM; }};
+      [](void*, size_t, bool) -> long { return -ENOMEM; },   [](void*, size_t) -> long { return -ENOMEM; }};
   const Figures before = figures();
   const uint64_t failures = sys_mem_stats().calls[kSysFailures].load();
   errno = 77;

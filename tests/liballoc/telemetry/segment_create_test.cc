@@ -185,8 +185,9 @@ TEST_F(SegmentCreateTest, WithoutADirectoryThereIsNoSegment) {
 
 TEST_F(SegmentCreateTest, WithoutASegmentEveryMethodIsANoOp) {
   const uintptr_t pcs[] = {1, 2};
-  EXPECT_EQ(segment_->acquire_thread_block(1, 2), nullptr);
-  segment_->release_thread_block(nullptr);
+  EXPECT_EQ(segment_->add_thread_block(), nullptr);
+  segment_->enter_thread_block(nullptr, 1, 2);
+  segment_->leave_thread_block(nullptr);
   EXPECT_EQ(segment_->add_span(), 0u);
   segment_->write_span(1, {});
   segment_->set_span_allocated(1, 2);

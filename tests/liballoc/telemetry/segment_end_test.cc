@@ -37,7 +37,7 @@ TEST_F(SegmentEndTest, FirstEndCounts) {
 
 TEST_F(SegmentEndTest, StoresAfterTheEndDoNoHarm) {
   ASSERT_EQ(create(), SegmentStatus::kOk);
-  liballoc_abi_thread* const block = segment_->acquire_thread_block(7, 8);
+  liballoc_abi_thread* const block = enter_new_block(7, 8);
   ASSERT_NE(block, nullptr);
   const FileView file = view();
   segment_->retire(LIBALLOC_EXIT_CLEAN, false);

@@ -157,6 +157,11 @@ class SegmentTest : public testing::Test {
     return create(config);
   }
   FileView view() const { return FileView(segment_->path()); }
+  liballoc_abi_thread* enter_new_block(uint32_t tid, uint64_t now_ns) {
+    liballoc_abi_thread* const block = segment_->add_thread_block();
+    segment_->enter_thread_block(block, tid, now_ns);
+    return block;
+  }
 
   TempDir dir_;
   std::unique_ptr<Segment> segment_ = std::make_unique<Segment>();

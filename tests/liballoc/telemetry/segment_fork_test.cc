@@ -27,7 +27,7 @@ class SegmentForkTest : public SegmentTest {
 
 TEST_F(SegmentForkTest, ChildDoesNotHaveTheMapping) {
   ASSERT_EQ(create(), SegmentStatus::kOk);
-  liballoc_abi_thread* const block = segment_->acquire_thread_block(1, 1);
+  liballoc_abi_thread* const block = enter_new_block(1, 1);
   ASSERT_NE(block, nullptr);
   EXPECT_TRUE(in_child([&] {
     const auto page = reinterpret_cast<uintptr_t>(block) & ~uintptr_t{4095};

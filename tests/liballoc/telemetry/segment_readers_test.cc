@@ -154,7 +154,7 @@ TEST_F(SegmentReadersTest, ThreadsThatStoreAtOnceLoseNothing) {
   std::vector<std::thread> threads;
   for (uint32_t t = 0; t < kThreads; t++) {
     threads.emplace_back([&, t] {
-      liballoc_abi_thread* const block = segment_->acquire_thread_block(t + 1, 1);
+      liballoc_abi_thread* const block = enter_new_block(t + 1, 1);
       ASSERT_NE(block, nullptr);
       std::vector<uint32_t> live;
       for (uint32_t i = 0; i < kEach; i++) {
@@ -178,7 +178,7 @@ TEST_F(SegmentReadersTest, ThreadsThatStoreAtOnceLoseNothing) {
         ASSERT_TRUE(segment_->remove_sample(live[i], &was));
         ASSERT_EQ(was.address, uintptr_t{t} << 32 | (i + 1));
       }
-      segment_->release_thread_block(block);
+      segment_->leave_thread_block(block);
     });
   }
   for (std::thread& thread : threads) thread.join();

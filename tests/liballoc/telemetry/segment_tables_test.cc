@@ -1,5 +1,11 @@
 // segment_tables_test.cc - thread blocks, spans, memstats, faults and the ring, as a reader of the
 // file finds them.
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+
+#include "tests/liballoc/refused_call.h"
 #include "tests/liballoc/telemetry/segment_fixture.h"
 
 namespace liballoc {
@@ -13,7 +19,7 @@ class SegmentTablesTest : public SegmentTest {
 // ---- thread blocks ------------------------------------------------------------------------------
 
 TEST_F(SegmentTablesTest, ThreadBlockShowsItsThread) {
-  liballoc_abi_thread* const block = segment_->acquire_thread_block(1234, 5678);
+  liballoc_abi_thread* const block = enter_new_block(1234, 5678);
   ASSERT_NE(block, nullptr);
   const auto blocks = view().records<liballoc_abi_thread>(LIBALLOC_SECTION_THREADS);
   ASSERT_EQ(blocks.size(), 1u);
@@ -23,16 +29,15 @@ TEST_F(SegmentTablesTest, ThreadBlockShowsItsThread) {
 }
 
 TEST_F(SegmentTablesTest, ThreadBlockIsReusedAndGoesOnCounting) {
-  liballoc_abi_thread* const first = segment_->acquire_thread_block(1, 10);
+  liballoc_abi_thread* const first = enter_new_block(1, 10);
   first->classes[7].granted = 100;
   first->classes[7].frees = 40;
   first->large_malloc_bytes = 1 << 20;
   first->cached_bytes = 4096;
-  segment_->release_thread_block(first);
+  segment_->leave_thread_block(first);
   EXPECT_EQ(view().records<liballoc_abi_thread>(LIBALLOC_SECTION_THREADS).at(0).tid, 0u);
   EXPECT_EQ(view().records<liballoc_abi_thread>(LIBALLOC_SECTION_THREADS).at(0).cached_bytes, 0u);
-  liballoc_abi_thread* const second = segment_->acquire_thread_block(2, 20);
-  EXPECT_EQ(second, first);
+  segment_->enter_thread_block(first, 2, 20);
   const auto blocks = view().records<liballoc_abi_thread>(LIBALLOC_SECTION_THREADS);
   ASSERT_EQ(blocks.size(), 1u);
   EXPECT_EQ(blocks[0].tid, 2u);
@@ -45,7 +50,7 @@ TEST_F(SegmentTablesTest, ThreadBlockIsReusedAndGoesOnCounting) {
 TEST_F(SegmentTablesTest, ThreadBlocksGrowOverExtentsAndKeepTheirPlaces) {
   std::vector<liballoc_abi_thread*> blocks;
   for (uint32_t tid = 1; tid <= 100; tid++) {
-    blocks.push_back(segment_->acquire_thread_block(tid, tid));
+    blocks.push_back(enter_new_block(tid, tid));
     ASSERT_NE(blocks.back(), nullptr);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(blocks.back()) % 64, 0u);
     blocks.back()->classes[LIBALLOC_ABI_CACHE_CLASSES - 1].refills = tid;
@@ -63,21 +68,58 @@ TEST_F(SegmentTablesTest, ThreadBlocksGrowOverExtentsAndKeepTheirPlaces) {
     EXPECT_EQ(seen[i].tid, i + 1);
     EXPECT_EQ(seen[i].classes[LIBALLOC_ABI_CACHE_CLASSES - 1].refills, i + 1);
   }
-  for (liballoc_abi_thread* block : blocks) segment_->release_thread_block(block);
-  EXPECT_NE(segment_->acquire_thread_block(7, 7), nullptr);
-  EXPECT_EQ(file.records<liballoc_abi_thread>(LIBALLOC_SECTION_THREADS).size(), 100u);
+  for (liballoc_abi_thread* block : blocks) segment_->leave_thread_block(block);
 }
 
-TEST_F(SegmentTablesTest, ReleasingABlockTwiceOrAStrangersIsIgnored) {
-  liballoc_abi_thread* const block = segment_->acquire_thread_block(1, 1);
-  segment_->release_thread_block(block);
-  segment_->release_thread_block(block);
-  static liballoc_abi_thread stranger{};
-  stranger.tid = 9;
-  segment_->release_thread_block(&stranger);
-  segment_->release_thread_block(block + 1);
-  EXPECT_EQ(segment_->acquire_thread_block(2, 2), block);
-  EXPECT_NE(segment_->acquire_thread_block(3, 3), block);
+TEST_F(SegmentTablesTest, AViewOfABlockShowsItsBytesAndIsNotInherited) {
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<liballoc_abi_thread*> blocks;
+  for (uint32_t tid = 1; tid <= 5; tid++) blocks.push_back(enter_new_block(tid, 1));
+  for (liballoc_abi_thread* block : blocks) {
+    void* const at = mmap(nullptr, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(at, MAP_FAILED);
+    ASSERT_TRUE(segment_->view_thread_block(block, at, 4 * page));
+    const size_t in_page = reinterpret_cast<uintptr_t>(block) % page;
+    auto* const seen = reinterpret_cast<liballoc_abi_thread*>(static_cast<char*>(at) + in_page);
+    EXPECT_EQ(seen->tid, block->tid);
+    seen->classes[LIBALLOC_ABI_CACHE_CLASSES - 1].frees = 40 + block->tid;
+    EXPECT_EQ(block->classes[LIBALLOC_ABI_CACHE_CLASSES - 1].frees, 40 + block->tid);
+    const pid_t child = fork();
+    if (child == 0) {
+      unsigned char resident[4];
+      _exit(mincore(at, 4 * page, resident) != 0 && errno == ENOMEM ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0) << "nothing is mapped there in a child";
+    munmap(at, 4 * page);
+  }
+  EXPECT_TRUE(is_locked(segment_->path())) << "a view that goes takes no lock with it";
+}
+
+TEST_F(SegmentTablesTest, WhereAMappingCannotBeDoubledTheFileIsMappedAgain) {
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const pid_t child = fork();
+  if (child == 0) {
+    if (!refuse_call(SYS_mremap, EINVAL)) _exit(77);  // as an emulator that does not know it
+    segment_->lock_for_fork();  // a child of fork has no segment, so it makes one
+    segment_->forget_after_fork();
+    reset_lock_ranks_after_fork();
+    if (create() != SegmentStatus::kOk) _exit(1);
+    liballoc_abi_thread* const block = enter_new_block(7, 1);
+    void* const at = mmap(nullptr, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!segment_->view_thread_block(block, at, 4 * page)) _exit(2);
+    const size_t in_page = reinterpret_cast<uintptr_t>(block) % page;
+    auto* const seen = reinterpret_cast<liballoc_abi_thread*>(static_cast<char*>(at) + in_page);
+    seen->large_free_bytes = 123;
+    if (seen->tid != 7 || block->large_free_bytes != 123) _exit(3);
+    if (unlink(segment_->path()) != 0 || segment_->view_thread_block(block, at, 4 * page)) _exit(4);
+    _exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no system call can be refused here";
+  EXPECT_EQ(status, 0);
 }
 
 // ---- spans --------------------------------------------------------------------------------------
@@ -181,12 +223,12 @@ TEST_F(SegmentTablesTest, MemstatsAreReadAsPublished) {
 }
 
 TEST_F(SegmentTablesTest, MemstatsSumTinyAllocationsOverAllBlocksUsedOrNot) {
-  liballoc_abi_thread* const a = segment_->acquire_thread_block(11, 1);
-  liballoc_abi_thread* const b = segment_->acquire_thread_block(12, 1);
+  liballoc_abi_thread* const a = enter_new_block(11, 1);
+  liballoc_abi_thread* const b = enter_new_block(12, 1);
   a->tiny_mallocs = 30;
   a->tiny_frees = 30;
   b->tiny_mallocs = 4;
-  segment_->release_thread_block(a);
+  segment_->leave_thread_block(a);
   segment_->publish_memstats({});
   EXPECT_EQ(view().records<liballoc_abi_memstats>(LIBALLOC_SECTION_MEMSTATS).at(0).tiny_allocs, 34u);
 }
