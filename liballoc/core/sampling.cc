@@ -38,11 +38,15 @@ void sample_object(Thread& thread, Span* span, uint32_t slot, void* object, size
   const uint64_t period = sample_period();
   if (period == 0 || !g_segment.active()) return;
   uintptr_t pcs[kMaxStackDepth];
-  const CapturedStack stack = capture_stack(pcs, kMaxStackDepth, 1);
+  const CapturedStack stack = capture_stack(pcs, kMaxStackDepth, 1, &thread.walks);
   const uint64_t now = monotonic_ns();
   liballoc_abi_sample sample = {};
-  sample.stack = g_segment.intern_stack(pcs, stack.depth, stack.truncated, hash_stack(pcs, stack.depth), now);
-  if (sample.stack == 0) return;
+  sample.stack = stack.known;
+  if (sample.stack == 0) {
+    sample.stack = g_segment.intern_stack(pcs, stack.depth, stack.truncated, hash_stack(pcs, stack.depth), now);
+    if (sample.stack == 0) return;
+    if (stack.depth != 0) thread.walks.keep(sample.stack);
+  }
   sample.bucket = g_segment.intern_bucket(sample.stack, span->cache_class, allocated, period);
   if (sample.bucket == 0) return;
   sample.address = reinterpret_cast<uintptr_t>(object);

@@ -75,6 +75,7 @@ void use_segment_block(Thread& t, liballoc_abi_thread* block) {
   t_cache = &g_empty_cache;
   std::atomic_signal_fence(std::memory_order_seq_cst);  // from here on a signal handler meets no bin while it moves
   t.segment_block = t.block = block;
+  t.walks.forget_all();  // another segment numbers stacks anew
   t.heap.counters = block->classes;
   const RegionView view = thread_region_make_way(t.heap, block);
   t.counted_beside = g_segment.view_thread_block(block, view.at, view.bytes);

@@ -9,6 +9,7 @@
 #include "liballoc/base/compiler.h"
 #include "liballoc/heap/thread_cache.h"
 #include "liballoc/profile/fast_rand.h"
+#include "liballoc/profile/walk_memo.h"
 
 namespace liballoc {
 
@@ -29,6 +30,7 @@ struct Thread {
   uint64_t shrunk_ns;   // when its cache last gave back what it did not need
   Thread* next;         // registry or pool
   Thread* prev;
+  WalkMemo walks;       // of samples, by their number in the segment
 };
 
 // Never null: at least the empty cache, where every path is the slow one.

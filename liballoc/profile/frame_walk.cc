@@ -4,9 +4,8 @@
 #include "liballoc/profile/frame_walk.h"
 
 #include "liballoc/base/compiler.h"
-
-// It reads words of other functions' frames, which sanitizers guard against.
-#define LIBALLOC_READS_FRAMES __attribute__((no_sanitize("address", "thread", "undefined")))
+#include "liballoc/profile/frame_read.h"
+#include "liballoc/profile/permanent_images.h"
 
 namespace liballoc {
 
@@ -45,19 +44,16 @@ class ModuleMemo {
   const UnwindModule* last_ = nullptr;
 };
 
-FrameRule find_rule(RuleCache& cache, ModuleMemo& modules, uintptr_t return_address) {
+FrameRule find_rule(RuleCache& cache, ModuleMemo& modules, uintptr_t return_address, WalkReads* reads) {
   const uintptr_t pc = return_address - 1;
   const UnwindModule* const module = modules.find(pc);
+  if (LIBALLOC_UNLIKELY(reads != nullptr) && (module == nullptr || !module->permanent)) reads->give_up();
   if (LIBALLOC_UNLIKELY(module == nullptr)) return rule_outside_images(pc);
   FrameRule rule;
   if (LIBALLOC_LIKELY(cache.find(pc, *module, &rule))) return rule;
   const DerivedRule derived = derive_rule(*module, pc);
   cache.keep(pc, *module, derived);
   return derived.rule;
-}
-
-LIBALLOC_READS_FRAMES uintptr_t load_word(uintptr_t at) {
-  return *reinterpret_cast<const volatile uintptr_t*>(at);
 }
 
 // Whether a word at `at` lies in [low, high); both are aligned.
@@ -80,48 +76,66 @@ uintptr_t strip_signature(uintptr_t address) {
 #endif
 }
 
+// The registers of a frame, and where its frame pointer was read: 0 = it is the one the walk began with.
+struct Frame : FrameRegisters {
+  uintptr_t fp_read_at = 0;
+};
+
+// An address is made from the frame pointer.
+void note_fp(const Frame& at, WalkReads* reads) {
+  if (reads == nullptr) return;
+  if (at.fp_read_at == 0) reads->note_first_fp();
+  else reads->note(at.fp_read_at, at.fp);
+}
+
 // Turns the registers of a frame into those of its caller. False: there is nothing behind it.
-bool step(const FrameRule& rule, bool first, FrameRegisters* at) {
+bool step(const FrameRule& rule, bool first, Frame* at, WalkReads* reads) {
+  if (rule.cfa != CfaRule::kSp || rule.fp == FpRule::kAtFp) note_fp(*at, reads);
   const auto offset = static_cast<uintptr_t>(static_cast<intptr_t>(rule.cfa_offset));
   uintptr_t cfa = (rule.cfa == CfaRule::kSp ? at->sp : at->fp) + offset;
   if (rule.cfa == CfaRule::kFpLoad) {
     if (!holds_word(cfa, at->sp, at->sp + kMaxFrameBytes)) return false;
-    cfa = load_word(cfa);
+    const uintptr_t loaded = load_frame_word(cfa);
+    if (reads != nullptr) reads->note(cfa, loaded);
+    cfa = loaded;
   }
   // Not below the stack pointer (it would be far above by this difference), not absurdly far.
   if ((cfa | at->sp) % kWordBytes != 0 || cfa - at->sp > kMaxFrameBytes) return false;
 
   const uintptr_t lowest = at->sp - kBelowSpBytes;
-  uintptr_t fp = at->fp;
+  uintptr_t fp = at->fp, fp_read_at = at->fp_read_at;
   if (rule.fp != FpRule::kUnchanged) {
     const uintptr_t saved = plus_slots(rule.fp == FpRule::kAtCfa ? cfa : at->fp, rule.fp_slot);
     if (!holds_word(saved, lowest, cfa)) return false;
-    fp = load_word(saved);
+    fp = load_frame_word(saved);
+    fp_read_at = saved;
   }
   uintptr_t ra = at->lr;
   if (LIBALLOC_LIKELY(rule.ra_slot != 0)) {
     const uintptr_t saved = plus_slots(cfa, rule.ra_slot);
     if (saved - lowest >= cfa - lowest) return false;
-    ra = load_word(saved);
+    ra = load_frame_word(saved);
+    if (reads != nullptr) reads->note(saved, ra);
   } else if (!first) {
     return false;  // only the innermost function can have it in a register still
   }
   at->pc = rule.ra_signed ? strip_signature(ra) : ra;
   at->sp = cfa;
   at->fp = fp;
+  at->fp_read_at = fp_read_at;
   return at->pc != 0;
 }
 
 }  // namespace
 
-bool walk_frames(RuleCache& cache, const FrameRegisters& from, FrameSink* sink) {
-  FrameRegisters at = from;
+bool walk_frames(RuleCache& cache, const FrameRegisters& from, FrameSink* sink, WalkReads* reads) {
+  Frame at{from};
   ModuleMemo modules;
   for (bool first = true;; first = false) {
-    const FrameRule rule = find_rule(cache, modules, at.pc);
+    const FrameRule rule = find_rule(cache, modules, at.pc, reads);
     if (rule.cfa == CfaRule::kComplex) return false;
     if (!sink->add(at.pc)) return true;
-    if (rule.cfa == CfaRule::kEndOfStack || !step(rule, first, &at)) return true;
+    if (rule.cfa == CfaRule::kEndOfStack || !step(rule, first, &at, reads)) return true;
   }
 }
 

@@ -3,36 +3,17 @@
 // the whole walk.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
+#include "liballoc/profile/frame_registers.h"
 #include "liballoc/profile/frame_sink.h"
 #include "liballoc/profile/rule_cache.h"
+#include "liballoc/profile/walk_memo.h"
 
 namespace liballoc {
 
-// Where a walk begins: the function that captures them is the first frame.
-struct FrameRegisters {
-  uintptr_t pc;  // behind the instruction in question, as a return address is
-  uintptr_t sp, fp;
-  uintptr_t lr;  // aarch64: the link register
-};
-
-#if defined(__x86_64__)
-#define LIBALLOC_CAPTURE_REGISTERS(out)                                         \
-  __asm__ volatile("movq %%rsp, %0\n\tmovq %%rbp, %1\n\tleaq 1f(%%rip), %2\n1:" \
-                   : "=&a"((out).sp), "=&c"((out).fp), "=&d"((out).pc));        \
-  (out).lr = 0
-#else
-#define LIBALLOC_CAPTURE_REGISTERS(out)                                                      \
-  __asm__ volatile(                                                                          \
-      "mov x9, sp\n\tadr x10, 1f\n\tstp x10, x9, [%0]\n\tstp x29, x30, [%0, #16]\n1:" ::"r"( \
-          &(out))                                                                            \
-      : "x9", "x10", "memory")
-#endif
-static_assert(sizeof(FrameRegisters) == 32 && offsetof(FrameRegisters, fp) == 16);
-
-// False: a frame that rules cannot leave; the sink's contents are then of no use.
-bool walk_frames(RuleCache& cache, const FrameRegisters& from, FrameSink* sink);
+// False: a frame that rules cannot leave; the sink's contents are then of no use. `reads`, unless null, was begun with `from` and
+// learns what the walk depended on.
+bool walk_frames(RuleCache& cache, const FrameRegisters& from, FrameSink* sink, WalkReads* reads = nullptr);
 
 }  // namespace liballoc

@@ -7,10 +7,13 @@
 #include "liballoc/os/sys_mem.h"
 #include "liballoc/profile/frame_walk.h"
 #include "liballoc/profile/libgcc_walk.h"
+#include "liballoc/profile/permanent_images.h"
 
 namespace liballoc {
 
 namespace {
+
+static_assert(WalkReads::kMax < kMaxStackDepth);
 
 constinit RuleCache g_rules;
 
@@ -19,18 +22,27 @@ constinit thread_local bool t_unwinding LIBALLOC_TLS_MODEL = false;
 
 }  // namespace
 
-LIBALLOC_NOINLINE CapturedStack capture_stack(uintptr_t* pcs, uint32_t max_depth, uint32_t skip) {
-  if (t_unwinding) return {0, false};
+LIBALLOC_NOINLINE CapturedStack capture_stack(uintptr_t* pcs, uint32_t max_depth, uint32_t skip, WalkMemo* memo) {
+  if (t_unwinding) return {0, false, 0};
   t_unwinding = true;
   FrameRegisters here;
   LIBALLOC_CAPTURE_REGISTERS(here);
+  WalkReads* reads = nullptr;
+  if (memo != nullptr) {
+    if (const uint32_t known = memo->find(here)) {
+      t_unwinding = false;
+      return {0, false, known};
+    }
+    reads = memo->begin(here);
+  }
   FrameSink sink = {pcs, max_depth, skip + 1};  // 1: this function
-  if (LIBALLOC_UNLIKELY(!walk_frames(g_rules, here, &sink))) {
+  if (LIBALLOC_UNLIKELY(!walk_frames(g_rules, here, &sink, reads))) {
+    if (reads != nullptr) reads->give_up();
     sink = {pcs, max_depth, skip + 1};
     walk_by_libgcc(&sink);
   }
   t_unwinding = false;
-  return {sink.depth, sink.truncated};
+  return {sink.depth, sink.truncated, 0};
 }
 
 void warm_unwinder() {

@@ -2,10 +2,10 @@
 #include "liballoc/profile/unwind_module.h"
 
 #include <dlfcn.h>
-#include <sys/auxv.h>
 
 #include <cstring>
 
+#include "liballoc/profile/permanent_images.h"
 
 namespace liballoc {
 
@@ -17,20 +17,6 @@ uint64_t mix(uint64_t hash, uint64_t word) {
 }
 
 }  // namespace
-
-constinit UnwindModule g_permanent_images[kPermanentImages] = {};
-
-void note_permanent_images() {
-  const uintptr_t in_each[kPermanentImages] = {reinterpret_cast<uintptr_t>(&find_unwind_module),
-                                               static_cast<uintptr_t>(getauxval(AT_PHDR)),
-                                               reinterpret_cast<uintptr_t>(&getauxval)};
-  for (unsigned i = 0; i < kPermanentImages; i++) {
-    UnwindModule image;
-    if (permanent_image(in_each[i]) != nullptr || !find_unwind_module(in_each[i], &image)) continue;
-    image.permanent = true;
-    g_permanent_images[i] = image;
-  }
-}
 
 bool find_unwind_module(uintptr_t pc, UnwindModule* out) {
   dl_find_object object;

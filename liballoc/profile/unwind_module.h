@@ -21,20 +21,6 @@ struct UnwindModule {
 // Bytes of the header that a table's user may read without a further check.
 inline constexpr uintptr_t kUnwindHeaderBytes = 20;
 
-// Notes the images that are permanent: this library's own, the program and libc, which this library
-// needs. Before that none is held to be. Once, while there is one thread.
-void note_permanent_images();
-
-// The permanent image at pc, or null. The loader is not asked.
-inline constexpr unsigned kPermanentImages = 3;
-extern constinit UnwindModule g_permanent_images[kPermanentImages];  // end 0: not noted
-inline const UnwindModule* permanent_image(uintptr_t pc) {
-  for (const UnwindModule& image : g_permanent_images) {
-    if (image.contains(pc)) return &image;
-  }
-  return nullptr;
-}
-
 // False when no image is loaded there.
 bool find_unwind_module(uintptr_t pc, UnwindModule* out);
 
