@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <sstream>
 
@@ -43,23 +44,47 @@ std::optional<ProcStat> parse_proc_stat(const std::string& text) {
   return std::nullopt;
 }
 
+std::optional<std::array<uid_t, 4>> parse_proc_status_uids(const std::string& text) {
+  // The only line before it that holds foreign text is the name, in which newlines are escaped.
+  const size_t line = text.find("\nUid:");
+  if (line == std::string::npos) return std::nullopt;
+  std::istringstream rest(text.substr(line + 5, text.find('\n', line + 1) - line - 5));
+  std::array<uid_t, 4> ids;
+  std::string word;
+  for (uid_t& id : ids) {
+    uint64_t value = 0;
+    if (!(rest >> word) || !parse_decimal(word, value) || value > UINT32_MAX) return std::nullopt;
+    id = static_cast<uid_t>(value);
+  }
+  return ids;
+}
+
 ProcessStatsReader::ProcessStatsReader(std::string proc_dir) : proc_dir_(std::move(proc_dir)) {
   struct stat info {};
   if (::stat((proc_dir_ + "/self/ns/pid").c_str(), &info) == 0) own_namespace_ = info.st_ino;
 }
 
+bool ProcessStatsReader::is_there(const ProcessIdentity& identity) const {
+  if (own_namespace_ == 0 || identity.pid_namespace != own_namespace_) return false;
+  const auto text = read_small_file(proc_dir_ + "/" + std::to_string(identity.pid) + "/stat");
+  const auto stat = text ? parse_proc_stat(*text) : std::nullopt;
+  return stat && stat->start_ticks == identity.start_ticks && stat->state != 'Z' &&
+         stat->state != 'X';
+}
+
+bool ProcessStatsReader::is_of_others(const ProcessIdentity& identity, uid_t owner) const {
+  if (owner == 0) return false;
+  const auto text = read_small_file(proc_dir_ + "/" + std::to_string(identity.pid) + "/status");
+  const auto ids = text ? parse_proc_status_uids(*text) : std::nullopt;
+  if (!ids || !is_there(identity)) return false;
+  return std::find(ids->begin(), ids->end(), owner) == ids->end();
+}
+
 std::optional<ProcessStats> ProcessStatsReader::read(const ProcessIdentity& identity) const {
-  if (own_namespace_ == 0 || identity.pid_namespace != own_namespace_) return std::nullopt;
   const std::string dir = proc_dir_ + "/" + std::to_string(identity.pid);
-  const auto is_this_process = [&] {
-    const auto text = read_small_file(dir + "/stat");
-    const auto stat = text ? parse_proc_stat(*text) : std::nullopt;
-    return stat && stat->start_ticks == identity.start_ticks && stat->state != 'Z' &&
-           stat->state != 'X';
-  };
   const auto statm = read_small_file(dir + "/statm");
   // Asked after statm was read: if it is this process now, it was then.
-  if (!statm || !is_this_process()) return std::nullopt;
+  if (!statm || !is_there(identity)) return std::nullopt;
   uint64_t virtual_pages = 0;
   uint64_t resident_pages = 0;
   std::istringstream words(*statm);

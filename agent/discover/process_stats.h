@@ -2,6 +2,9 @@
 // process: same PID namespace as the agent, and the same start time. Never believes a pid alone.
 #pragma once
 
+#include <sys/types.h>
+
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,7 +26,13 @@ class ProcessStatsReader {
   // here.
   std::optional<ProcessStats> read(const ProcessIdentity& identity) const;
 
+  // Whether that process is certainly one of other users than `owner`: then a file of theirs is not
+  // its segment. Root's files may be anybody's, since processes give root up after they made one.
+  bool is_of_others(const ProcessIdentity& identity, uid_t owner) const;
+
  private:
+  bool is_there(const ProcessIdentity& identity) const;
+
   const std::string proc_dir_;
   uint64_t own_namespace_ = 0;
 };
@@ -35,5 +44,9 @@ struct ProcStat {
   uint64_t start_ticks = 0;
 };
 std::optional<ProcStat> parse_proc_stat(const std::string& text);
+
+// The four user ids (real, effective, saved, file system) that /proc/PID/status names; nothing when
+// it does not.
+std::optional<std::array<uid_t, 4>> parse_proc_status_uids(const std::string& text);
 
 }  // namespace liballoc::agent

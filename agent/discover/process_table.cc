@@ -96,12 +96,18 @@ void ProcessTable::adopt(const SegmentName& name, SteadyTime now) {
   if (const auto layout = read_layout(opened); !layout) {
     return reject_candidate(key, candidate, layout.error(), &opened, now);
   }
+  const uid_t owner = opened.owner();
   auto process = std::make_unique<TrackedProcess>(name, std::move(*file));
   auto outcome = process->poll(kernel_, now, unix_now_ns(), options_.interval);
   if (outcome.rejected && outcome.snapshot == nullptr) {
     // The file has moved into the process; open it again only to judge whether it can be removed.
     auto again = SegmentFile::open_at(discovery_.directory_fd(), key, ::geteuid());
     return reject_candidate(key, candidate, *outcome.rejected, again ? &*again : nullptr, now);
+  }
+  if (outcome.snapshot != nullptr && kernel_.is_of_others(outcome.snapshot->identity, owner)) {
+    const RejectError error{Reject::kWrongOwner,
+                            "owner " + std::to_string(owner) + ", whose process this is not"};
+    return reject_candidate(key, candidate, error, nullptr, now);
   }
   if (process->ended() && first_scan_) {
     process->set_ended_at(steady_time_of(process->last_sign_of_life_unix_ns(), now));

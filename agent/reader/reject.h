@@ -14,7 +14,7 @@ namespace liballoc::agent {
 enum class Reject {
   kOpenFailed,  // gone, no permission, or a symbolic link
   kNotRegularFile,
-  kWrongOwner,    // neither ours nor are we root
+  kWrongOwner,    // neither ours nor are we root; or not of a user that the process belongs to
   kWrongMode,     // group or others may touch it
   kFileTooSmall,  // no room for a header
   kFileTooLarge,

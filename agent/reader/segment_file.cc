@@ -61,7 +61,8 @@ std::optional<FileId> file_id_at(int directory_fd, const std::string& name) {
 SegmentFile::SegmentFile(UniqueFd fd, const struct stat& info)
     : fd_(std::move(fd)),
       id_{info.st_dev, info.st_ino, birth_time_ns(fd_.value(), "", AT_EMPTY_PATH)},
-      modified_unix_ns_(int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec) {}
+      modified_unix_ns_(int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec),
+      owner_(info.st_uid) {}
 
 ReadResult<SegmentFile> SegmentFile::open_at(int directory_fd, const std::string& name,
                                              uid_t owner) {

@@ -43,6 +43,7 @@ class SegmentFile final : public ByteSource {
 
   FileId id() const { return id_; }
   int64_t modified_unix_ns() const { return modified_unix_ns_; }  // at open
+  uid_t owner() const { return owner_; }
 
   // Whether a process holds the lock that says it lives. Nothing when the kernel will not say.
   std::optional<bool> locked() const;
@@ -53,6 +54,7 @@ class SegmentFile final : public ByteSource {
   UniqueFd fd_;
   FileId id_;
   int64_t modified_unix_ns_ = 0;
+  uid_t owner_ = 0;
 };
 
 }  // namespace liballoc::agent

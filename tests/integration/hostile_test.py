@@ -133,6 +133,23 @@ class HostileTest(harness.IntegrationTest):
         self.plant_copy(source=away)
         return self.path
 
+    def test_a_segment_that_another_user_made_for_a_process_is_refused(self):
+        # What a user would do to have a process of somebody else shown with figures of his own.
+        if os.getuid() != 0:
+            self.skipTest("a file can only be given to another user by root")
+        real = self.only_segment(self.good.pid)
+        self.path = real + ".1"
+        self.plant_copy(source=real)
+        os.chown(self.path, NOBODY, NOBODY)
+        agent = self.start_agent("--retain-exited", "0s")
+        harness.poll("a refusal", lambda: self.refused(agent))
+        self.assertEqual(self.refused(agent), {"wrong_owner": 1})
+        self.assertIn("segment %s rejected: wrong_owner: owner %d, whose process this is not" %
+                      (os.path.basename(self.path), NOBODY), agent.log())
+        agent.wait_for(self.good.pid)
+        self.assertEqual([p["ref"]["pid"] for p in agent.processes()], [self.good.pid])
+        self.assertTrue(os.path.lexists(self.path))
+
     def test_an_agent_of_root_shows_the_processes_of_every_user(self):
         if os.getuid() != 0:
             self.skipTest("a process of another user can only be started by root")

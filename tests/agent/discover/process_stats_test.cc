@@ -41,6 +41,26 @@ TEST(ProcStatTest, FindsTheFieldsBehindAnyName) {
   }
 }
 
+TEST(ProcStatusTest, FindsTheFourUserIds) {
+  const auto ids = parse_proc_status_uids("Name:\tUid:\t9\nState:\tS\nUid:\t1000\t0\t7\t4294967295\nGid:\t5\n");
+  ASSERT_TRUE(ids);
+  EXPECT_EQ(*ids, (std::array<uid_t, 4>{1000, 0, 7, 4294967295}));
+  for (const std::string bad : {"", "Name:\tx\n", "Name:\tx\nUid:\t1\t2\t3\nGid:\t4\n", "Name:\tx\nUid:\t1\tx\t3\t4\n"}) {
+    EXPECT_FALSE(parse_proc_status_uids(bad)) << bad;
+  }
+}
+
+TEST(ProcessStatsTest, AFileOfAnUnrelatedUserIsNotThisProcesses) {
+  const ProcessStatsReader reader("/proc");
+  const ProcessIdentity self = identity_of(::getpid());
+  EXPECT_FALSE(reader.is_of_others(self, ::getuid()));
+  EXPECT_FALSE(reader.is_of_others(self, 0)) << "a process may have been root when it made the file";
+  EXPECT_TRUE(reader.is_of_others(self, ::getuid() + 4242));
+  ProcessIdentity gone = self;
+  ++gone.start_ticks;
+  EXPECT_FALSE(reader.is_of_others(gone, ::getuid() + 4242)) << "nobody can say";
+}
+
 TEST(ProcessStatsTest, ReadsThisProcess) {
   const ProcessStatsReader reader("/proc");
   const auto stats = reader.read(identity_of(::getpid()));
