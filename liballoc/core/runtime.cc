@@ -115,23 +115,28 @@ void runtime_create_segment(uint64_t forked_from) {
 
 void runtime_start_telemetry(const char* const* environment) {
   parse_config(environment, &g_config, say);
-  Thread* thread = t_thread != nullptr ? t_thread : thread_attach();
-  if (thread == nullptr) return;  // no memory at all: the program will hear of it from malloc
+  if (!thread_start_heap()) return;  // no memory at all: the program will hear of it from malloc
   if (g_config.sbrk) start_sbrk_mode();
   if (g_config.soft_limit != 0) g_heap.pages().set_soft_limit(g_config.soft_limit);
   if (g_config.check) {
-    thread->in_slow = true;
-    thread_give_all_back();
+    if (Thread* thread = t_thread) {
+      thread->in_slow = true;
+      thread_give_all_back();
+      thread->in_slow = false;
+    }
     thread_stop_hits();
-    thread->in_slow = false;
   }
   runtime_want_segment();
   if (!g_config.telemetry) return;
-  thread->in_slow = true;
+  // Before the thread has a record, so that it counts in the segment from its first object on; unless the loader or a constructor
+  // has allocated already.
   if (g_config.sample_rate != 0) warm_unwinder();
+  if (Thread* thread = t_thread) thread->in_slow = true;
   runtime_create_segment(0);
-  thread_join_segment(thread);
-  thread->in_slow = false;
+  if (Thread* thread = t_thread) {
+    thread_join_segment(thread);
+    thread->in_slow = false;
+  }
 }
 
 void runtime_exit() {

@@ -112,6 +112,11 @@ void visit_blocks_locked(void (*visit)(const liballoc_abi_thread* block, void* c
 constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL = &g_empty_cache;
 constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL = nullptr;
 
+bool thread_start_heap() {
+  LockHolder hold(g_registry_lock);
+  return runtime_start_heap();
+}
+
 Thread* thread_attach() {
   if (LIBALLOC_UNLIKELY(fork_in_new_process())) fork_become_child();
   Thread* t = nullptr;

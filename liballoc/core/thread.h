@@ -37,6 +37,8 @@ struct Thread {
 extern constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL;
 extern constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL;
 
+// The heap, ready for threads. False when memory ran out.
+[[nodiscard]] bool thread_start_heap();
 // The calling thread's record, made on first use. Null when memory ran out or the heap could not start.
 [[nodiscard]] Thread* thread_attach();
 // Gives everything the calling thread holds back and ends its record. Runs at thread exit.

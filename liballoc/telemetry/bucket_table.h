@@ -31,7 +31,7 @@ class BucketTable {
   InUse in_use(uint32_t number) const;
   size_t private_bytes() const { return index_.bytes(); }
 
-  static constexpr uint32_t kInitial = 128;
+  static constexpr uint32_t kInitial = 32;
 
  private:
   RecordTable table_{LIBALLOC_SECTION_BUCKETS, sizeof(liballoc_abi_bucket), kInitial};

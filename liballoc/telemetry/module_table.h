@@ -20,7 +20,7 @@ class ModuleTable {
   // `executable` is the path of a module that names none: the main program.
   void note(const liballoc_abi_module& found, const char* executable, uint64_t now_ns);
 
-  static constexpr uint32_t kInitial = 8;
+  static constexpr uint32_t kInitial = 4;
 
  private:
   RecordTable table_{LIBALLOC_SECTION_MODULES, sizeof(liballoc_abi_module), kInitial};

@@ -21,7 +21,7 @@ class PeakTable {
   // one more than the last and not 0. Readers take them once they see the generation.
   void record(const BucketTable& buckets, uint64_t generation);
 
-  static constexpr uint32_t kInitial = 64;
+  static constexpr uint32_t kInitial = 16;
 
  private:
   RecordTable table_{LIBALLOC_SECTION_PEAK, sizeof(liballoc_abi_peak), kInitial};

@@ -138,8 +138,8 @@ class Segment {
   const char* path() const { return file_.path(); }  // empty when there is none
 
   static constexpr uint32_t kInitialThreads = 2;
-  static constexpr uint32_t kInitialSpans = 256;
-  static constexpr uint32_t kInitialSamples = 128;
+  static constexpr uint32_t kInitialSpans = 64;
+  static constexpr uint32_t kInitialSamples = 32;
 
  private:
   bool open_sections(const SegmentConfig& config, const liballoc_abi_size_class* classes,

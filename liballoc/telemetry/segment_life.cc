@@ -40,7 +40,7 @@ constexpr uint64_t kTablesBytes =
     section_bytes(sizeof(liballoc_abi_peak), PeakTable::kInitial) +
     section_bytes(sizeof(liballoc_abi_module), ModuleTable::kInitial) +
     section_bytes(sizeof(liballoc_abi_fault), FaultTable::kCapacity);
-static_assert(kTablesBytes <= 96 * 1024);
+static_assert(kTablesBytes <= 40 * 1024);
 
 // What is populated by one call: the tables, and what the ring needs at first.
 uint64_t base_bytes(bool can_grow) {

@@ -30,8 +30,8 @@ class StackTable {
   }
   size_t private_bytes() const { return index_.bytes(); }
 
-  static constexpr uint32_t kInitialStacks = 128;
-  static constexpr uint32_t kInitialFrames = 2048;
+  static constexpr uint32_t kInitialStacks = 32;
+  static constexpr uint32_t kInitialFrames = 512;
 
  private:
   bool same(uint32_t number, const uintptr_t* pcs, uint32_t depth, bool truncated,

@@ -51,9 +51,9 @@ void take_and_free(int n) {
 #if !LIBALLOC_TSAN  // forks of threaded programs make it wait
 TEST(ThreadTest, HitsCountInTheBlockThatReadersSee) {
   EXPECT_EQ(in_process_with_segment([] {
+              take_and_free(5);
               if (t_thread == nullptr || t_cache != t_thread->heap.cache) return 1;
               if (t_thread->block != t_thread->segment_block) return 2;
-              take_and_free(5);
               const uint64_t before = mallocs_of_100_bytes(t_thread->block);
               take_and_free(1000);
               return mallocs_of_100_bytes(t_thread->block) == before + 1000 ? 0 : 3;

@@ -108,7 +108,7 @@ TEST_F(SegmentLimitsTest, WithoutAFreeDescriptorThereIsNoSegment) {
 }
 
 TEST_F(SegmentLimitsTest, FileSystemTooSmallForTheBaseMeansNoSegmentAndNoFile) {
-  SmallFileSystem fs(dir_.path(), "64k");
+  SmallFileSystem fs(dir_.path(), "32k");
   if (!fs.mounted()) GTEST_SKIP() << "mounting needs root";
   const uint64_t before = fs.free_bytes();
   EXPECT_EQ(create(), SegmentStatus::kNoSpace);
@@ -134,7 +134,7 @@ TEST_F(SegmentLimitsTest, FullFileSystemStopsGrowthWithoutASignal) {
     segment_->write_span(record, span);
     stored++;
   }
-  EXPECT_EQ(stored, Segment::kInitialSpans * 15);  // four extents fit
+  EXPECT_EQ(stored, Segment::kInitialSpans * 63);  // six extents fit
   const FileView file = view();
   EXPECT_EQ(file.dropped(LIBALLOC_SECTION_SPANS), refused);
   EXPECT_EQ(file.records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS).size(), stored);
@@ -191,8 +191,8 @@ TEST_F(SegmentLimitsTest, CapIsTheEndOfGrowth) {
   ASSERT_EQ(create_small(), SegmentStatus::kOk);
   uint32_t stored = 0;
   while (segment_->add_span() != 0) stored++;
-  // 7 extents: the next would end past 4 MiB, of which the ring takes one.
-  EXPECT_EQ(stored, Segment::kInitialSpans * ((1u << 7) - 1));
+  // 9 extents: the next would end past 4 MiB, of which the ring takes one.
+  EXPECT_EQ(stored, Segment::kInitialSpans * ((1u << 9) - 1));
   const FileView file = view();
   EXPECT_EQ(file.dropped(LIBALLOC_SECTION_SPANS), 1u);
   EXPECT_EQ(file.header().growth_failures, 1u);

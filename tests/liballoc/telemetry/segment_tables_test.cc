@@ -180,8 +180,8 @@ TEST_F(SegmentTablesTest, RemovedSpanIsDeadAndItsRecordIsUsedAgain) {
   EXPECT_EQ(segment_->add_span(), first);
 }
 
-TEST_F(SegmentTablesTest, SpansGrowOverEightExtentsWithoutMoving) {
-  constexpr uint32_t kSpans = 512 * 127;
+TEST_F(SegmentTablesTest, SpansGrowOverTenExtentsWithoutMoving) {
+  constexpr uint32_t kSpans = Segment::kInitialSpans * 1023;
   for (uint32_t i = 1; i <= kSpans; i++) {
     ASSERT_EQ(segment_->add_span(), i);
     segment_->write_span(i, span_at(uint64_t{i} << 13));
@@ -189,7 +189,7 @@ TEST_F(SegmentTablesTest, SpansGrowOverEightExtentsWithoutMoving) {
   segment_->set_span_allocated(1, 101);
   segment_->set_span_allocated(kSpans, 102);
   const FileView file = view();
-  EXPECT_EQ(file.extents(LIBALLOC_SECTION_SPANS).size(), 8u);
+  EXPECT_EQ(file.extents(LIBALLOC_SECTION_SPANS).size(), 10u);
   const auto spans = file.records<liballoc_abi_span>(LIBALLOC_SECTION_SPANS);
   ASSERT_EQ(spans.size(), kSpans);
   for (uint32_t i = 0; i < kSpans; i++) ASSERT_EQ(spans[i].base, uint64_t{i + 1} << 13);
