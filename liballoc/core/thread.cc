@@ -69,17 +69,23 @@ void allow_hits(Thread& t) {
   t_cache = g_hits && t.counted_beside ? t.heap.cache : &g_empty_cache;
 }
 
+// By one address, for slow paths too: a cache that finds lines by their virtual address would pass each line back and forth.
+void enter_segment_block(Thread& t) {
+  t.block = t.counted_beside ? thread_region_block(t.heap) : t.segment_block;
+  t.heap.counters = t.block->classes;
+  allow_hits(t);
+}
+
 // Puts a block of the segment where hits of the thread find it. Where that cannot be, hits stay off and every call counts in the
 // slow path.
 void use_segment_block(Thread& t, liballoc_abi_thread* block) {
   t_cache = &g_empty_cache;
   std::atomic_signal_fence(std::memory_order_seq_cst);  // from here on a signal handler meets no bin while it moves
-  t.segment_block = t.block = block;
+  t.segment_block = block;
   t.walks.forget_all();  // another segment numbers stacks anew
-  t.heap.counters = block->classes;
   const RegionView view = thread_region_make_way(t.heap, block);
   t.counted_beside = g_segment.view_thread_block(block, view.at, view.bytes);
-  allow_hits(t);
+  enter_segment_block(t);
 }
 
 void use_private_block(Thread& t) {
@@ -147,8 +153,7 @@ Thread* thread_attach() {
   t_thread = t;
   if (t->segment_block != nullptr) {
     g_segment.enter_thread_block(t->segment_block, t->tid, now);
-    t->block = t->segment_block;
-    allow_hits(*t);
+    enter_segment_block(*t);
   } else if (liballoc_abi_thread* block = t->private_block == nullptr ? g_segment.add_thread_block() : nullptr) {
     g_segment.enter_thread_block(block, t->tid, now);
     use_segment_block(*t, block);
@@ -169,7 +174,7 @@ void thread_detach() {
   flush(*t);
   t_cache = &g_empty_cache;
   t_thread = nullptr;
-  if (t->block == t->segment_block) {
+  if (t->segment_block != nullptr) {
     g_segment.leave_thread_block(t->block);
     if (!t_exited || g_exit_key_made) g_segment.emit(LIBALLOC_EVENT_THREAD_EXIT, t->tid, monotonic_ns());
   }

@@ -15,10 +15,10 @@ namespace liballoc {
 
 struct Thread {
   ThreadState heap;
-  liballoc_abi_thread* block;          // where counters go, one of the next two; hits have it beside their bins
+  liballoc_abi_thread* block;          // where this thread counts: one of the next two, or a view of the first
   liballoc_abi_thread* segment_block;  // in the segment, once there was one; the record's for good
   liballoc_abi_thread* private_block;  // in the region, until there is a segment
-  bool counted_beside;                 // the block is where hits find it; false: there are no hits
+  bool counted_beside;                 // the block lies beside the bins, where hits find it; false: there are no hits
   FastRand random;
   int64_t next_sample;  // bytes to go for large objects; small ones count down per class
   uint32_t tid;

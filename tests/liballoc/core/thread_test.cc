@@ -53,10 +53,10 @@ TEST(ThreadTest, HitsCountInTheBlockThatReadersSee) {
   EXPECT_EQ(in_process_with_segment([] {
               take_and_free(5);
               if (t_thread == nullptr || t_cache != t_thread->heap.cache) return 1;
-              if (t_thread->block != t_thread->segment_block) return 2;
-              const uint64_t before = mallocs_of_100_bytes(t_thread->block);
+              if (t_thread->segment_block == nullptr || t_thread->segment_block->tid != t_thread->tid) return 2;
+              const uint64_t before = mallocs_of_100_bytes(t_thread->segment_block);
               take_and_free(1000);
-              return mallocs_of_100_bytes(t_thread->block) == before + 1000 ? 0 : 3;
+              return mallocs_of_100_bytes(t_thread->segment_block) == before + 1000 ? 0 : 3;
             }),
             0);
 }
@@ -68,7 +68,7 @@ TEST(ThreadTest, OneThreadAfterTheOtherUsesOneBlock) {
               for (int i = 0; i < 50; i++) {
                 std::thread([&] {
                   take_and_free(10);
-                  blocks.insert(t_thread->block);
+                  blocks.insert(t_thread->segment_block);
                   mallocs = mallocs_of_100_bytes(t_thread->block);
                 }).join();
               }
