@@ -28,7 +28,7 @@ bool add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_recor
   if (special == nullptr) return false;
   special->slot = slot;
   special->sample_record = sample_record;
-  if (span->specials == nullptr) map.set_class(span, 0);
+  if (span->specials == nullptr && span->size_class != 0) map.set_class(span, 0);  // pages of large objects have none
   Special** at = &span->specials;
   while (*at != nullptr && (*at)->slot < slot) at = &(*at)->next;
   LIBALLOC_DCHECK(*at == nullptr || (*at)->slot != slot);
