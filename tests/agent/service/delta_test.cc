@@ -23,7 +23,7 @@ TEST_F(DeltaTest, ComparesTheProcessBeforeAndAfter) {
   registry_.publish(before);
   start();
   std::atomic<int> reads{0};
-  on_refresh([&](const std::string&, std::chrono::milliseconds) {
+  const Refreshing refreshing = on_refresh([&](const std::string&, std::chrono::milliseconds) {
     if (++reads == 2) registry_.publish(after);
     return true;
   });
@@ -51,7 +51,7 @@ TEST_F(DeltaTest, ACancelledOneGivesItsPlaceBackAtOnce) {
   options.limits.max_profiles = 1;
   start(options);
   std::atomic<int> reads{0};
-  on_refresh([&](const std::string&, std::chrono::milliseconds) {
+  const Refreshing refreshing = on_refresh([&](const std::string&, std::chrono::milliseconds) {
     ++reads;
     return true;
   });
@@ -74,7 +74,7 @@ TEST_F(DeltaTest, AProcessReplacedMeanwhileGivesNoDelta) {
   registry_.publish(sampled_process(5, 3));
   start();
   std::atomic<int> reads{0};
-  on_refresh([&](const std::string&, std::chrono::milliseconds) {
+  const Refreshing refreshing = on_refresh([&](const std::string&, std::chrono::milliseconds) {
     if (++reads == 2) {
       auto other_image = sampled_process(5, 3);
       other_image->memstats.mallocs = 1;  // counts anew
@@ -91,7 +91,7 @@ TEST_F(DeltaTest, EndsWithUnavailableWhenTheAgentStops) {
   registry_.publish(sampled_process(5, 3));
   start();
   std::atomic<int> reads{0};
-  on_refresh([&](const std::string&, std::chrono::milliseconds) {
+  const Refreshing refreshing = on_refresh([&](const std::string&, std::chrono::milliseconds) {
     ++reads;
     return true;
   });

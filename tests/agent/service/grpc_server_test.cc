@@ -115,7 +115,7 @@ TEST_F(GrpcServerTest, ACallUnderWayIsAnsweredDuringTheStop) {
   registry_.publish(sample_process(5));
   start();
   std::atomic<bool> reading{false}, go_on{false};
-  on_refresh([&](const std::string&, std::chrono::milliseconds) {
+  const Refreshing refreshing = on_refresh([&](const std::string&, std::chrono::milliseconds) {
     reading = true;
     return eventually([&] { return go_on.load(); });
   });

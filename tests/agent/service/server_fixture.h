@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -104,8 +105,13 @@ class ServerTest : public ::testing::Test {
       {
         std::lock_guard lock(mutex_);
         refresh = refresh_;
+        running_++;
       }
-      return refresh ? refresh(key, deadline) : true;
+      const bool done = refresh ? refresh(key, deadline) : true;
+      std::lock_guard lock(mutex_);
+      running_--;
+      ended_.notify_all();
+      return done;
     };
     server_ = std::make_unique<GrpcServer>(options, context);
     const auto wrong = server_->start();
@@ -124,9 +130,25 @@ class ServerTest : public ::testing::Test {
                                      grpc::InsecureChannelCredentials(), arguments);
   }
 
-  void on_refresh(Refresh refresh) {
+  // For as long as what it returns lives: made after what `refresh` refers to, it goes before.
+  class Refreshing {
+   public:
+    explicit Refreshing(ServerTest* test) : test_(test) {}
+    ~Refreshing() {
+      std::unique_lock lock(test_->mutex_);
+      test_->refresh_ = nullptr;
+      test_->ended_.wait(lock, [this] { return test_->running_ == 0; });
+    }
+    Refreshing(const Refreshing&) = delete;
+    Refreshing& operator=(const Refreshing&) = delete;
+
+   private:
+    ServerTest* test_;
+  };
+  [[nodiscard]] Refreshing on_refresh(Refresh refresh) {
     std::lock_guard lock(mutex_);
     refresh_ = std::move(refresh);
+    return Refreshing(this);
   }
 
   grpc::Status memstats(const pb::ProcessSelector& process, pb::GetMemStatsResponse* response) {
@@ -158,7 +180,9 @@ class ServerTest : public ::testing::Test {
   Registry registry_;
   SymbolSource* symbols_ = nullptr;
   std::mutex mutex_;
-  Refresh refresh_;  // guarded by mutex_
+  Refresh refresh_;                // guarded by mutex_
+  int running_ = 0;                // guarded by mutex_: refreshes under way
+  std::condition_variable ended_;  // one of them has ended
   std::unique_ptr<GrpcServer> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<pb::Targets::Stub> targets_;

@@ -317,7 +317,7 @@ TEST_F(SpansTest, TheAddressMapCoversEveryArena) {
 
 TEST_F(SpansTest, FiguresThatCouldNotBeReadInTimeAreStale) {
   registry_.publish(process_with_spans(7, 3));
-  on_refresh([](const std::string&, std::chrono::milliseconds) { return false; });
+  const Refreshing refreshing = on_refresh([](const std::string&, std::chrono::milliseconds) { return false; });
   pb::ListSpansResponse response;
   ASSERT_TRUE(list(request_for(7), &response).ok());
   EXPECT_TRUE(response.stale());

@@ -28,7 +28,7 @@ class StatsTest : public ServerTest {
 TEST_F(StatsTest, FiguresAreReadForTheRequest) {
   registry_.publish(sample_process(5));
   start();
-  on_refresh([this](const std::string& key, std::chrono::milliseconds deadline) {
+  const Refreshing refreshing = on_refresh([this](const std::string& key, std::chrono::milliseconds deadline) {
     EXPECT_EQ(key, "liballoc.5.100");
     EXPECT_GT(deadline.count(), 0);
     auto fresh = sample_process(5);
@@ -88,7 +88,7 @@ TEST_F(StatsTest, AFaultIsListedWithItsKindAndItsStacks) {
 TEST_F(StatsTest, OldFiguresOfARunningProcessAreCalledStale) {
   registry_.publish(sample_process(5));
   start();
-  on_refresh([](const std::string&, std::chrono::milliseconds) { return false; });
+  const Refreshing refreshing = on_refresh([](const std::string&, std::chrono::milliseconds) { return false; });
   pb::GetMemStatsResponse response;
   ASSERT_TRUE(memstats(by_pid(5), &response).ok());
   EXPECT_TRUE(response.stale());
@@ -100,7 +100,7 @@ TEST_F(StatsTest, AnEndedProcessIsServedFromItsLastReading) {
   ended->state = ProcessState::kKilled;
   registry_.publish(ended);
   start();
-  on_refresh([](const std::string& key, std::chrono::milliseconds) {
+  const Refreshing refreshing = on_refresh([](const std::string& key, std::chrono::milliseconds) {
     EXPECT_EQ(key, "") << "an ended process cannot be read again";
     return false;
   });
@@ -112,7 +112,7 @@ TEST_F(StatsTest, AnEndedProcessIsServedFromItsLastReading) {
 
 TEST_F(StatsTest, AProcessThatStartedAMomentAgoIsFound) {
   start();
-  on_refresh([this](const std::string& key, std::chrono::milliseconds) {
+  const Refreshing refreshing = on_refresh([this](const std::string& key, std::chrono::milliseconds) {
     if (key.empty()) registry_.publish(sample_process(5));
     return true;
   });
@@ -185,7 +185,7 @@ TEST_F(StatsTest, ARefreshGetsNoMoreTimeThanTheCallHas) {
   registry_.publish(sample_process(5));
   start();
   std::atomic<int64_t> budget{0};
-  on_refresh([&](const std::string&, std::chrono::milliseconds deadline) {
+  const Refreshing refreshing = on_refresh([&](const std::string&, std::chrono::milliseconds deadline) {
     budget = deadline.count();
     return true;
   });
@@ -203,7 +203,7 @@ TEST_F(StatsTest, WatchReadsAnewForEachMessageAndEndsWithTheProcess) {
   registry_.publish(sample_process(5));
   start();
   std::atomic<uint64_t> reads{0};
-  on_refresh([&](const std::string&, std::chrono::milliseconds) {
+  const Refreshing refreshing = on_refresh([&](const std::string&, std::chrono::milliseconds) {
     auto fresh = sample_process(5);
     fresh->memstats.epoch = ++reads;
     if (reads >= 3) fresh->state = ProcessState::kExitedClean;
@@ -300,7 +300,7 @@ TEST_F(StatsTest, ASlowReaderSkipsReadingsAndGetsTheNewest) {
   start();
   std::atomic<uint64_t> reads{0};
   const auto big = big_process();
-  on_refresh([&](const std::string&, std::chrono::milliseconds) {
+  const Refreshing refreshing = on_refresh([&](const std::string&, std::chrono::milliseconds) {
     auto fresh = std::make_shared<Snapshot>(*big);
     fresh->memstats.epoch = ++reads;
     registry_.publish(fresh);

@@ -25,7 +25,7 @@ TEST_F(TargetsTest, ListsProcessesByStartTime) {
 
 TEST_F(TargetsTest, LooksForNewProcessesBeforeItAnswers) {
   start();
-  on_refresh([this](const std::string& key, std::chrono::milliseconds) {
+  const Refreshing refreshing = on_refresh([this](const std::string& key, std::chrono::milliseconds) {
     EXPECT_EQ(key, "");
     registry_.publish(sample_process(77));
     return true;

@@ -19,6 +19,8 @@
 #include "tests/liballoc/refused_call.h"
 #include "tests/liballoc/telemetry/segment_fixture.h"
 
+#if !LIBALLOC_TSAN  // forks of threaded programs make it wait
+
 namespace liballoc {
 namespace {
 
@@ -48,7 +50,6 @@ void take_and_free(int n) {
   for (int i = 0; i < n; i++) release(allocate(100));
 }
 
-#if !LIBALLOC_TSAN  // forks of threaded programs make it wait
 TEST(ThreadTest, HitsCountInTheBlockThatReadersSee) {
   EXPECT_EQ(in_process_with_segment([] {
               take_and_free(5);
@@ -141,7 +142,8 @@ TEST(ThreadTest, AChildWhoseRegionSomebodyMappedIntoGoesOnWithAnotherOne) {
             }),
             0);
 }
-#endif
 
 }  // namespace
 }  // namespace liballoc
+
+#endif
