@@ -118,7 +118,11 @@ void WatchEventsReactor::read() {
       return Finish(grpc::Status(grpc::StatusCode::NOT_FOUND,
                                  "the process has gone on with another program, or is forgotten"));
     }
-    if (fill(*target.snapshot, batch) || first) return StartWrite(&response_);
+    if (fill(*target.snapshot, batch) || first) {
+      // The client may have gone meanwhile. The lock also orders what was filled in before the next step, on whatever thread.
+      if (wakeup_->cancelled()) return Finish(grpc::Status::CANCELLED);
+      return StartWrite(&response_);
+    }
   } while (more_);  // what there was matches no filter
   wait_and_read(WorkQueue::Clock::now() + interval_);
 }

@@ -57,6 +57,8 @@ void WatchMemStatsReactor::read() {
   ended_ = target.snapshot->state != ProcessState::kRunning;
   fill_memstats(target, request_.field_mask(), &response_);
   response_.set_skipped(skipped_);
+  // The client may have gone meanwhile. The lock also orders what was filled in before the next step, on whatever thread.
+  if (wakeup_->cancelled()) return Finish(grpc::Status::CANCELLED);
   StartWrite(&response_);
 }
 

@@ -49,6 +49,8 @@ void WatchProcessesReactor::look() {
       first_ = false;
       sent_ = std::move(now);
       fill_process_list(list, &response_);
+      // The client may have gone meanwhile. The lock also orders what was filled in before the next step, on whatever thread.
+      if (wakeup_->cancelled()) return Finish(grpc::Status::CANCELLED);
       return StartWrite(&response_);
     }
   }

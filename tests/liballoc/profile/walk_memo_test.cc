@@ -136,8 +136,8 @@ TEST_F(WalkMemoTest, ForgettingForgetsAll) {
   in_plain_thread(
       [](void* argument) -> void* {
         auto* const t = static_cast<Tally*>(argument);
-        for (int i = 0; i < 4; i++) {
-          if (i == 3) t->memo->forget_all();
+        for (const bool forget : std::vector<bool>{false, false, false, true}) {  // one call, however it is compiled
+          if (forget) t->memo->forget_all();
           nest(t);
         }
         return nullptr;
@@ -155,7 +155,10 @@ TEST_F(WalkMemoTest, AWalkThroughALibraryThatMayBeUnloadedIsNotRemembered) {
   tally.chain = {{"", "plugin", reinterpret_cast<void (*)(void (*)(void*), void*)>(function)}};
   in_plain_thread(
       [](void* argument) -> void* {
-        for (int i = 0; i < 4; i++) nest(static_cast<Tally*>(argument));
+        for (const int round : std::vector<int>(4)) {
+          static_cast<void>(round);
+          nest(static_cast<Tally*>(argument));
+        }
         return nullptr;
       },
       &tally);
