@@ -211,6 +211,7 @@ TEST(HandOffStress, BatchesBetweenThreadsAgainstDraining) {
 
 #if !LIBALLOC_TSAN  // forks of threaded programs make it wait
 TEST(HandOffStress, AForkAtAnyMomentLeavesTheChildASoundHeap) {
+  ASSERT_TRUE(thread_start_heap());  // as the library's constructor does: until then fork() is not told of the heap
   std::atomic<bool> done{false};
   std::vector<std::thread> threads;
   Mailbox mail;
