@@ -61,18 +61,4 @@ void RecordTable::count_dropped() {
   if (space_ != nullptr) owned_add<uint64_t>(&entries_[0]->dropped, 1);
 }
 
-uint32_t RecordTable::number_of(const void* p) const {
-  const auto address = reinterpret_cast<uintptr_t>(p);
-  for (uint32_t k = 0; k < extent_count_; k++) {
-    const auto begin = reinterpret_cast<uintptr_t>(extents_[k].load(std::memory_order_relaxed));
-    const uintptr_t offset = address - begin;
-    if (address < begin || offset >= (uintptr_t{stride_} << (initial_log2_ + k)) ||
-        offset % stride_ != 0)
-      continue;
-    const uint32_t number = first_of(k) + static_cast<uint32_t>(offset / stride_);
-    return number < used_ ? number : kNoRecord;
-  }
-  return kNoRecord;
-}
-
 }  // namespace liballoc

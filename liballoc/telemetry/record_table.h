@@ -51,10 +51,6 @@ class RecordTable {
   T* record(uint32_t number) const {
     return reinterpret_cast<T*>(at(number));
   }
-  // kNoRecord when `p` is not the address of a record.
-  uint32_t number_of(const void* p) const;
-  static constexpr uint32_t kNoRecord = UINT32_MAX;
-
   uint32_t used() const { return used_; }
   uint32_t capacity() const { return first_of(extent_count_); }
 

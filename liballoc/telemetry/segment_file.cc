@@ -165,16 +165,16 @@ void SegmentFile::unlink() {
 }
 
 bool SegmentFile::view(uint64_t offset, size_t bytes, void* at) const {
-  // A mapping that is asked to move none of its bytes is doubled. No descriptor and no name is needed for that.
-  long r = sys::remap_shared(base_ + offset, bytes, at);
-  if (r < 0) {  // not every emulator knows it
-    const long fd = sys::open_at(path_, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) return false;
-    struct stat st {};
-    const bool ours = sys::stat_fd(static_cast<int>(fd), &st) == 0 && st.st_dev == device_ && st.st_ino == inode_;
-    r = ours ? sys::map_shared_at(at, bytes, static_cast<int>(fd), offset) : -ENOENT;
-    sys::close_fd(static_cast<int>(fd));
-  }
+  // A mapping that is asked to move none of its bytes is doubled, and the double is no more inherited than the first. No
+  // descriptor and no name is needed for that, and no fork of another thread can come in between.
+  if (sys::remap_shared(base_ + offset, bytes, at) >= 0) return true;
+  // Not every emulator knows it.
+  const long fd = sys::open_at(path_, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return false;
+  struct stat st {};
+  const bool ours = sys::stat_fd(static_cast<int>(fd), &st) == 0 && st.st_dev == device_ && st.st_ino == inode_;
+  const long r = ours ? sys::map_shared_at(at, bytes, static_cast<int>(fd), offset) : -ENOENT;
+  sys::close_fd(static_cast<int>(fd));
   if (r < 0) return false;
   if (sys::advise(at, bytes, MADV_DONTFORK) >= 0) return true;
   sys::unmap(at, bytes);

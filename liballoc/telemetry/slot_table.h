@@ -1,4 +1,4 @@
-// slot_table.h - a record table whose records come back: spans, live samples, thread blocks. A
+// slot_table.h - a record table whose records come back: spans and live samples. A
 // record number is free, or in use by exactly one owner. Guarded by the segment's telemetry lock.
 #pragma once
 
@@ -37,7 +37,6 @@ class SlotTable {
   T* record(uint32_t number) const {
     return table_.record<T>(number);
   }
-  uint32_t number_of(const void* p) const { return table_.number_of(p); }
   size_t private_bytes() const { return free_.bytes(); }
 
  private:
