@@ -55,10 +55,18 @@ class Results:
             return None
         return statistics.median(ratios), min(ratios), max(ratios), other
 
+    def relative(self, workload, allocator, metric):
+        """Median over the rounds of a run to the mean of all allocators' runs of the same round."""
+        ratios = []
+        for number, value in enumerate(self.values(workload, allocator, metric)):
+            others = [self.values(workload, name, metric) for name in self.allocators]
+            ratios.append(value / geomean(values[number] for values in others if number < len(values)))
+        return statistics.median(ratios) if ratios else math.nan
+
     def geomeans(self, workloads, metric):
-        """{allocator: geometric mean of its medians relative to the best peer of the set}, over what all have run."""
+        """{allocator: geometric mean over what all have run, relative to the best peer of the set}."""
         shared = self.shared(workloads)
-        raw = {name: geomean(self.median(w, name, metric) for w in shared) for name in self.allocators}
+        raw = {name: geomean(self.relative(w, name, metric) for w in shared) for name in self.allocators}
         base = min([raw[peer] for peer in self.peers if not math.isnan(raw[peer])], default=math.nan)
         return {name: value / base for name, value in raw.items()}
 
