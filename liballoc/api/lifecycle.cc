@@ -5,13 +5,17 @@
 #include "liballoc/base/compiler.h"
 #include "liballoc/base/syscall.h"
 #include "liballoc/core/runtime.h"
+#include "liballoc/core/thread.h"
 
 namespace {
 
 // Early among constructors of this library's priority range; allocations before it are served and counted all the same.
 __attribute__((constructor(101))) void start() { liballoc::runtime_start_telemetry(environ); }
 
-__attribute__((destructor(101))) void stop() { liballoc::runtime_exit(); }
+__attribute__((destructor(101))) void stop() {
+  liballoc::thread_report_double_free();  // the last slow path of this thread
+  liballoc::runtime_exit();
+}
 
 [[noreturn]] void exit_now(int status) {
   liballoc::runtime_exit();

@@ -96,15 +96,15 @@ LIBALLOC_INLINE unsigned class_of_page(const void* p) {
   return arena->page_class[ArenaMap::page_in_arena(address)].load(std::memory_order_relaxed);
 }
 
-// False when the bin is full, or the slot is the one that was freed last.
+// False when the bin is full, or the slot is one of the two that were freed last.
 [[nodiscard]] LIBALLOC_INLINE bool push_on_bin(unsigned cls, void* p) {
   ThreadCache* cache = t_cache;
   const size_t offset = size_t{cls} * kClassScale;
   Bin& bin = entry_at(cache->bins, offset);
   void** top = bin.top;
   if (LIBALLOC_UNLIKELY(top == bin.limit)) return false;
-  // Of an empty bin this is a word of the storage before it.
-  if (LIBALLOC_UNLIKELY(top[-1] == p)) return false;
+  // Of a bin with fewer slots these are words of the storage before it.
+  if (LIBALLOC_UNLIKELY(top[-1] == p) || LIBALLOC_UNLIKELY(top[-2] == p)) return false;
   *top = p;
   std::atomic_signal_fence(std::memory_order_seq_cst);  // there before it can be taken
   bin.top = top + 1;

@@ -189,6 +189,13 @@ void thread_detach() {
   bridge_publish_memstats();
 }
 
+void thread_report_double_free() {
+  const Thread* t = t_thread;
+  // In a slow path bins may be halfway through a change; wiped ones are a parent's.
+  if (t == nullptr || t->in_slow || t->heap.cache->state == nullptr) return;
+  if (void* p = thread_cache_repeated(t->heap)) report_bad_free(BadFree::kDoubleFree, p);
+}
+
 void thread_shrink(uint64_t now_ns) {
   constexpr uint64_t kIntervalNs = 1'000'000'000;
   Thread& t = *t_thread;

@@ -60,6 +60,9 @@ struct ThreadCounts {
 ThreadCounts thread_counts();
 uint64_t thread_cache_inuse_bytes();  // of the threads there are; records of ended ones wait for the next
 
+// Ends the process with a report where the calling thread has freed an object twice and still holds its slot. Not inside a slow path.
+void thread_report_double_free();
+
 // Moves the thread's counters into the segment when there is one and they are not there yet. By the thread itself, inside a slow
 // path.
 void thread_join_segment(Thread* thread);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "liballoc/heap/heap_observer.h"
+#include "liballoc/heap/repeated_slot.h"
 
 namespace liballoc {
 
@@ -218,6 +219,16 @@ bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** cul
   }
   state.pages.flush(heap);
   return true;
+}
+
+void* thread_cache_repeated(const ThreadState& state) {
+  for (const Bin& bin : state.cache->bins) {
+    const auto held = static_cast<uint32_t>(bin.top - bin.base);
+    if (held < 2) continue;
+    const uint32_t repeated = first_repeated(bin.base, held);
+    if (LIBALLOC_UNLIKELY(repeated != held)) return bin.base[repeated];
+  }
+  return nullptr;
 }
 
 uint64_t thread_cache_bytes(const ThreadState& state) { return state.bin_bytes + state.pages.bytes(); }

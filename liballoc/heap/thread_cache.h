@@ -101,6 +101,9 @@ void thread_cache_reset_bins(ThreadState& state);
 // Gives everything back: bins, owned spans, page runs. False as above.
 [[nodiscard]] bool thread_cache_flush(Heap& heap, ThreadState& state, BadFree* bad, void** culprit);
 
+// A slot that is in a bin twice, or null: a double free that nobody has met yet.
+void* thread_cache_repeated(const ThreadState& state);
+
 // Bytes of free slots and page runs held, each bin as of its last slow path.
 uint64_t thread_cache_bytes(const ThreadState& state);
 

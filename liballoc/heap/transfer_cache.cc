@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "liballoc/base/bits.h"
+#include "liballoc/heap/repeated_slot.h"
 #include "liballoc/os/os.h"
 #include "liballoc/os/sys_mem.h"
 
@@ -23,31 +24,6 @@ bool TransferCache::make_storage_locked() {
   if (!no_storage_) storage_->add(bytes);
   return !no_storage_;
 }
-
-namespace {
-
-constexpr uint32_t kMostCompared = 255;
-
-// The first of n <= kMostCompared slots that is among them twice, or n: a double free with little in between. By a small hash
-// table, since a batch is far from sorted.
-uint32_t first_repeated(void* const* slots, uint32_t n) {
-  uint8_t table[512];  // index + 1, 0 = empty; of a small batch only the first part is in use
-  uint32_t bits = 5;
-  while (n > uint32_t{1} << (bits - 1)) bits++;
-  memset(table, 0, size_t{1} << bits);
-  for (uint32_t i = 0; i < n; i++) {
-    const uintptr_t p = reinterpret_cast<uintptr_t>(slots[i]);
-    uint32_t at = static_cast<uint32_t>(p * 0x9e3779b97f4a7c15u >> (64 - bits));
-    while (LIBALLOC_UNLIKELY(table[at] != 0)) {
-      if (slots[table[at] - 1] == slots[i]) return i;
-      at = (at + 1) & ((1u << bits) - 1);
-    }
-    table[at] = static_cast<uint8_t>(i + 1);
-  }
-  return n;
-}
-
-}  // namespace
 
 // How many leading slots are starts of objects of this class, each only once. That they are in use is seen when they reach
 // their span.
@@ -69,14 +45,9 @@ uint32_t TransferCache::checked(void* const* slots, uint32_t n, BadFree* bad) co
     else continue;
     n = i;
   }
-  for (uint32_t i = 0; i < n; i += kMostCompared) {
-    const uint32_t some = n - i < kMostCompared ? n - i : kMostCompared;
-    const uint32_t different = first_repeated(slots + i, some);
-    if (LIBALLOC_LIKELY(different == some)) continue;
-    *bad = BadFree::kDoubleFree;
-    return i + different;
-  }
-  return n;
+  const uint32_t repeated = first_repeated(slots, n);
+  if (LIBALLOC_UNLIKELY(repeated != n)) *bad = BadFree::kDoubleFree;
+  return repeated;
 }
 
 uint32_t TransferCache::take(void** end, uint32_t n) {

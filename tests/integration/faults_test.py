@@ -47,6 +47,11 @@ class FaultsTest(harness.IntegrationTest):
         self.assertIn("allocates_the_object", shown)
         self.assertIn("frees_the_object_first", shown)
 
+    def test_a_double_free_that_nothing_came_after_is_found_when_the_program_ends(self):
+        pid, said = self.misuse("double-free-to-the-end")
+        self.assertRegex(said, r"^liballoc: double free: 0x[0-9a-f]+\n  112-byte object, slot ")
+        self.start_agent().wait_for(pid, "PROCESS_STATE_FAULTED")
+
     def test_a_live_objects_middle_and_the_stack_are_told_apart(self):
         _, said = self.misuse("interior")
         self.assertIn("free of a pointer into the middle of an object", said)

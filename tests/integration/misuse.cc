@@ -30,13 +30,17 @@ int main(int argc, char** argv) {
     frees_the_object_first(p);
     frees_the_object_again(p);
     for (void* q : kept) the_free(q);
+  } else if (std::strcmp(what, "double-free-to-the-end") == 0) {
+    frees_the_object_first(p);
+    for (int i = 0; i < 20; i++) the_free(kept[i]);  // more than the newest slots, which any slow path looks at
+    frees_the_object_again(p);
   } else if (std::strcmp(what, "interior") == 0) {
     frees_the_object_again(static_cast<char*>(p) + 8);
   } else if (std::strcmp(what, "stack") == 0) {
     int local = 0;
     frees_the_object_again(&local);
   } else {
-    std::fprintf(stderr, "misuse: unknown '%s', known are double-free, interior, stack\n", what);
+    std::fprintf(stderr, "misuse: unknown '%s', known are double-free, double-free-to-the-end, interior, stack\n", what);
     return 2;
   }
   std::puts("survived");

@@ -63,6 +63,31 @@ TEST(MisuseDeathTest, AnObjectFreedTwiceInARowIsFoundAtOnce) {
       testing::KilledBySignal(SIGABRT), "double free");
 }
 
+TEST(MisuseDeathTest, AnObjectFreedAgainAfterOneOtherIsFoundAtOnce) {
+  EXPECT_EXIT(
+      {
+        void* p = allocate(48);
+        void* other = allocate(48);
+        release(p);
+        release(other);
+        release(p);
+        _exit(0);
+      },
+      testing::KilledBySignal(SIGABRT), "double free");
+}
+
+TEST(MisuseDeathTest, AnObjectFreedAgainAfterManyOthersIsFoundWhileItsThreadHoldsTheSlot) {
+  EXPECT_DEATH(
+      {
+        std::vector<void*> all;
+        for (int i = 0; i < 12; i++) all.push_back(allocate(48));
+        for (void* p : all) release(p);
+        release(all[0]);
+        thread_report_double_free();
+      },
+      "double free");
+}
+
 TEST(MisuseDeathTest, ADoubleFreeByAThreadThatNeverAskedForTheClassIsFoundAtOnce) {
   EXPECT_EXIT(
       {
