@@ -55,6 +55,12 @@ class Results:
             return None
         return statistics.median(ratios), min(ratios), max(ratios), other
 
+    def between(self, workload, base, metric):
+        """{allocator: median over the rounds of its runs of one workload to those of another}, of who has run both."""
+        pairs = {name: list(zip(self.values(workload, name, metric), self.values(base, name, metric)))
+                 for name in self.allocators}
+        return {name: statistics.median(a / b for a, b in found) for name, found in pairs.items() if found}
+
     def relative(self, workload, allocator, metric):
         """Median over the rounds of a run to the mean of all allocators' runs of the same round."""
         ratios = []
@@ -162,11 +168,19 @@ def verdicts(results, workloads):
             lines.append(_verdict("peak RSS, geometric mean, to jemalloc", rss, 1.00))
         worst = max(((results.ratio(w, "time") or (0,))[0], w) for w in shared)
         lines.append(_verdict("worst workload (%s): time to its best peer" % worst[1], worst[0], 1.10))
+    threads = results.between("churn-8-of-2", "churn-2", "time")
+    if OURS in threads:
+        lines.append(_verdict("8 threads on 2 processors to 2 threads, time (peers %s)" % _range(
+            [threads[peer] for peer in results.peers if peer in threads]), threads[OURS], 1.00))
     startup = {name: results.median("startup", name, "time") for name in (OURS, "glibc")}
     if not any(math.isnan(value) for value in startup.values()) and results.runs["startup"][OURS][0].starts:
         extra = (startup[OURS] - startup["glibc"]) / results.runs["startup"][OURS][0].starts * 1000
         lines.append(_verdict("start-up of /bin/true, ms over none", extra, 0.50))
     return lines
+
+
+def _range(values):
+    return "%.2f to %.2f" % (min(values), max(values)) if values else "not measured"
 
 
 def _verdict(what, value, limit):

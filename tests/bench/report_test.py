@@ -72,6 +72,14 @@ class ReportTest(unittest.TestCase):
         self.assertRegex(lines[1], r"jemalloc +0\.71 .*met$")
         self.assertRegex(lines[2], r"worst workload \(a\).* 1\.50 .*MISSED$")
 
+    def test_eight_threads_are_held_against_two_of_the_same_allocator(self):
+        made = report.Results(["liballoc", "glibc"], ["glibc"])
+        for name, two, eight in (("liballoc", 2.0, 2.1), ("glibc", 3.0, 4.5), ("liballoc", 4.0, 4.2), ("glibc", 6.0, 9.0)):
+            made.add("churn-2", name, run(two))
+            made.add("churn-8-of-2", name, run(eight))
+        line = [line for line in report.verdicts(made, ["churn-2"]) if line.startswith("8 threads")][0]
+        self.assertRegex(line, r"\(peers 1\.50 to 1\.50\) +1\.05  aim <= 1\.00  MISSED$")
+
     def test_most_processor_time_lost_comes_first(self):
         self.assertEqual(report.loss_order(results(), ["b", "a"]), ["a", "b"])
 

@@ -38,6 +38,7 @@ ALL = [
     own("churn", "random sizes and lifetimes, 1 thread"),
     own("churn-2", "the same by 2 threads", "churn", "--threads", "2"),
     own("churn-8", "the same by 8 threads", "churn", "--threads", "8"),
+    own("churn-8-of-2", "by 8 threads with the objects of churn-2 in all", "churn", "--threads", "8", "--objects", "7500"),
     own("larson", "server: objects outlive threads, 2 lanes"),
     own("larson-8", "the same in 8 lanes", "larson", "--threads", "8", "--generations", "200"),
     own("handoff", "1 producer, 1 consumer"),
