@@ -40,7 +40,8 @@ class SlowPath {
       thread_->peak_due = false;
       bridge_record_peak(*thread_);
     }
-    if (LIBALLOC_UNLIKELY(thread_->pages_freed)) {
+    constexpr uint8_t kPathsPerLook = 64;
+    if (LIBALLOC_UNLIKELY(thread_->pages_freed) || LIBALLOC_UNLIKELY(++thread_->slow_paths % kPathsPerLook == 0)) {
       thread_->pages_freed = false;
       const uint64_t now = thread_->slow_ns != 0 ? thread_->slow_ns : monotonic_ns();
       thread_shrink(now);

@@ -27,6 +27,7 @@ struct Thread {
   bool figures_changed; // something else than the page heap that memstats show changed
   bool peak_due;        // the heap crossed its trigger: its profile is to be kept
   bool pages_freed;     // idle memory may be due for the OS
+  uint8_t slow_paths;   // counts, and wraps: memory grows idle without a free of pages too
   uint64_t shrunk_ns;   // when its cache last gave back what it did not need
   Thread* next;         // registry or pool
   Thread* prev;

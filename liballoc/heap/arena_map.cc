@@ -64,11 +64,23 @@ Span* ArenaMap::find_from_first_page(uintptr_t address) const {
   return nullptr;
 }
 
+// Hands each arena that a span lies in, with the span's pages there, to visit(arena, first page, end).
+template <typename Visit>
+void ArenaMap::visit_pages(const Span* span, Visit visit) const {
+  uintptr_t at = span->base;
+  for (size_t left = span->pages; left != 0;) {
+    const size_t first = page_in_arena(at), room = kPagesPerArena - first, some = left < room ? left : room;
+    visit(arena_of(at), first, first + some);
+    left -= some;
+    at += some << kPageShift;
+  }
+}
+
 void ArenaMap::set_spans(Span* span) {
   span->named_throughout = true;
-  for (uintptr_t at = span->base; at < span->end(); at += kPageBytes) {
-    arena_of(at)->spans[page_in_arena(at)].store(span, std::memory_order_release);
-  }
+  visit_pages(span, [span](HeapArena* arena, size_t page, size_t end) {
+    for (; page < end; page++) arena->spans[page].store(span, std::memory_order_release);
+  });
 }
 
 void ArenaMap::set_boundary(Span* span) {
@@ -78,10 +90,9 @@ void ArenaMap::set_boundary(Span* span) {
 }
 
 void ArenaMap::set_class(const Span* span, uint8_t cls) {
-  uintptr_t at = span->base;
-  for (size_t i = 0; i < span->pages; i++, at += kPageBytes) {
-    arena_of(at)->page_class[page_in_arena(at)].store(cls, std::memory_order_relaxed);
-  }
+  visit_pages(span, [cls](HeapArena* arena, size_t page, size_t end) {
+    for (; page < end; page++) arena->page_class[page].store(cls, std::memory_order_relaxed);
+  });
 }
 
 void ArenaMap::set_in_use(const Span* span, bool in_use) {

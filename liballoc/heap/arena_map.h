@@ -83,6 +83,8 @@ class ArenaMap {
 
  private:
   Span* find_from_first_page(uintptr_t address) const;
+  template <typename Visit>
+  void visit_pages(const Span* span, Visit visit) const;
 
   // Set once by init(), before any pointer of ours exists.
   std::atomic<Entry*> entries_{nullptr};

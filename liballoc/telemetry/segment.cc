@@ -147,7 +147,10 @@ bool Segment::remove_sample(uint32_t record, liballoc_abi_sample* out) {
   auto* const live = samples_.record<liballoc_abi_sample>(record - 1);
   if (live->address == 0) return false;
   const liballoc_abi_sample was = *live;
-  store_sequenced(live, liballoc_abi_sample{});
+  {
+    SequenceWrite write(&live->sequence);
+    store_relaxed<uint64_t>(&live->address, 0);  // the rest means nothing without
+  }
   buckets_.count_free(was.bucket, was.requested_bytes);
   samples_.give_back(record - 1);
   samples_live_--;

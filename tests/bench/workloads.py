@@ -11,8 +11,8 @@ REAL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "real")
 class Workload:
     """kind: "own" (a bench_ program), "real" (a program of Debian), "micro" or "startup" (tables of their own)."""
 
-    def __init__(self, name, kind, command, about, env=None, quick=None):
-        self.name, self.kind, self.about = name, kind, about
+    def __init__(self, name, kind, command, about, env=None, quick=None, scales=True):
+        self.name, self.kind, self.about, self._scales = name, kind, about, scales
         self._full, self._quick = command, quick or command
         self.env = env or {}
 
@@ -22,6 +22,8 @@ class Workload:
         if self.kind == "real":
             return command
         command[0] = os.path.join(bin_dir, "bench_" + command[0])
+        if not self._scales:
+            return command
         return command + ["--percent", str(percent or (15 if quick else 100))]
 
 
@@ -62,7 +64,7 @@ ALL = [
     Workload("micro", "micro", ("micro",), "ns per malloc+free pair"),
     Workload("latency", "micro", ("latency",), "percentiles of single calls in a steady program"),
     Workload("giveback", "micro", ("giveback",), "memory held some seconds after a burst",
-             quick=("giveback", "--last_s", "1")),
+             quick=("giveback", "--last_s", "1"), scales=False),  # its seconds are its work, and less memory another question
     # The command is that of the server; measure.py adds the port and drives it.
     real("redis", "redis-benchmark: set, get, lpush, hset, zadd", ["redis-server", "300000"],
          quick=["redis-server", "60000"]),

@@ -168,6 +168,7 @@ constexpr Named kScenarios[] = {
     SCENARIO(handlers_that_allocate_in_slow_paths),
     SCENARIO(handlers_that_allocate_anywhere),
     SCENARIO(idle_program_shrinks),
+    SCENARIO(little_work_after_a_burst_shrinks),
     SCENARIO(nothing_is_used_again),
     SCENARIO(little_address_space),
     SCENARIO(all_descriptors_closed),

@@ -81,6 +81,7 @@ void handlers_that_allocate_in_slow_paths();
 void handlers_that_allocate_anywhere();
 // idle_scenarios.cc
 void idle_program_shrinks();
+void little_work_after_a_burst_shrinks();
 // sbrk_scenarios.cc
 void nothing_is_used_again();
 // limit_scenarios.cc
