@@ -12,7 +12,7 @@ LIBALLOC_PACKAGES_BUILD=(
 LIBALLOC_PACKAGES_DEMO=(redis-server redis-tools golang-go python3)
 # To test it: sanitizers, test libraries, and every program that is run under the allocator.
 LIBALLOC_PACKAGES_TEST=(
-  clang libclang-rt-14-dev libgtest-dev libgmock-dev binutils python3 python3-grpcio python3-protobuf golang-go
+  clang libclang-rt-14-dev libgtest-dev libgmock-dev libbenchmark-dev binutils python3 python3-grpcio python3-protobuf golang-go
   redis-server redis-tools sqlite3 perl lua5.4 git nginx spin postgresql-15 prometheus jsonnet util-linux xz-utils
 )
 # For scripts/test --full besides: programs that are run under load, and the cross compiler with its emulator.
@@ -22,7 +22,7 @@ LIBALLOC_PACKAGES_FULL=(
 )
 # To compare it: the other allocators, and the programs that are run under all of them.
 LIBALLOC_PACKAGES_BENCH=(
-  libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2 libgtest-dev libgmock-dev
+  libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2 libgtest-dev libgmock-dev libbenchmark-dev
   python3 redis-server redis-tools sqlite3 lua5.4 z3 g++ valgrind
 )
 

@@ -1,10 +1,13 @@
-// micro.cc - micro loops: nanoseconds per malloc+free pair by size and by the order in which objects are freed.
+// micro.cc - micro loops by Google Benchmark: nanoseconds per malloc+free pair by size and by the order in which objects are freed.
 // imm: freed at once. fifo, lifo, rand: a batch of live objects is freed in that order. xthr: freed by another thread.
+// Each loop runs a fixed number of times, so that every allocator does the same work; the least of the rounds is printed.
 
-#include <time.h>
+#include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <atomic>
+#include <map>
+#include <string>
 
 #include "tests/bench/bench.h"
 
@@ -12,14 +15,7 @@ namespace {
 
 using namespace liballoc::bench;
 
-// Processor time for one thread, so that other programs do not count; wall time where two threads wait for each other.
-double now(clockid_t clock = CLOCK_PROCESS_CPUTIME_ID) {
-  timespec t;
-  clock_gettime(clock, &t);
-  return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
-}
-
-enum class Order { kFifo, kLifo, kRandom };
+constexpr std::size_t kBatch = 256, kRing = 4;  // of what another thread frees
 
 void* make(std::size_t size) {
   void* object = std::malloc(size);
@@ -28,18 +24,22 @@ void* make(std::size_t size) {
   return object;
 }
 
-double immediately(std::size_t size, std::uint64_t pairs) {
-  const double start = now();
-  for (std::uint64_t i = 0; i < pairs; ++i) {
+std::size_t live_objects(std::size_t size) { return size >= (1u << 20) ? 100 : 1000; }
+
+void immediately(benchmark::State& state) {
+  const auto size = static_cast<std::size_t>(state.range(0));
+  for (auto _ : state) {
     void* object = make(size);
-    keep(object);
+    benchmark::DoNotOptimize(object);
     std::free(object);
   }
-  return (now() - start) / static_cast<double>(pairs);
 }
 
-double in_batches(std::size_t size, std::uint64_t pairs, Order order) {
-  const std::size_t live = size >= (1u << 20) ? 100 : 1000;
+enum class Order { kFifo, kLifo, kRandom };
+
+void in_batches(benchmark::State& state, Order order) {
+  const auto size = static_cast<std::size_t>(state.range(0));
+  const std::size_t live = live_objects(size);
   std::vector<std::uint32_t> sequence(live);
   for (std::size_t i = 0; i < live; ++i)
     sequence[i] = static_cast<std::uint32_t>(order == Order::kLifo ? live - 1 - i : i);
@@ -47,21 +47,17 @@ double in_batches(std::size_t size, std::uint64_t pairs, Order order) {
   if (order == Order::kRandom)
     for (std::size_t i = live - 1; i > 0; --i) std::swap(sequence[i], sequence[random.below(i + 1)]);
   std::vector<void*> objects(live);
-  const std::uint64_t batches = (pairs + live - 1) / live;
-  const double start = now();
-  for (std::uint64_t batch = 0; batch < batches; ++batch) {
+  for (auto _ : state) {
     for (void*& object : objects) object = make(size);
     for (const std::uint32_t i : sequence) std::free(objects[i]);
   }
-  return (now() - start) / static_cast<double>(batches * live);
 }
 
-double across_threads(std::size_t size, std::uint64_t pairs) {
-  constexpr std::size_t kBatch = 256, kRing = 4;
+void across_threads(benchmark::State& state) {
+  const auto size = static_cast<std::size_t>(state.range(0));
+  const auto batches = static_cast<std::uint64_t>(state.max_iterations);
   static void* ring[kRing][kBatch];
   std::atomic<std::uint64_t> made{0}, used{0};
-  const std::uint64_t batches = (pairs + kBatch - 1) / kBatch;
-  const double start = now(CLOCK_MONOTONIC);
   std::thread consumer([&] {
     for (std::uint64_t batch = 0; batch < batches; ++batch) {
       // Acquire: the pointers of the batch were stored before the release of `made`.
@@ -70,15 +66,51 @@ double across_threads(std::size_t size, std::uint64_t pairs) {
       used.store(batch + 1, std::memory_order_release);
     }
   });
-  for (std::uint64_t batch = 0; batch < batches; ++batch) {
+  std::uint64_t batch = 0;
+  for (auto _ : state) {
     // Acquire: the consumer has read the batch that is about to be overwritten.
     while (batch - used.load(std::memory_order_acquire) >= kRing) std::this_thread::yield();
     for (void*& object : ring[batch % kRing]) object = make(size);
-    made.store(batch + 1, std::memory_order_release);
+    made.store(++batch, std::memory_order_release);
+    if (batch == batches)
+      while (used.load(std::memory_order_acquire) != batches) std::this_thread::yield();  // the last is timed to its end
   }
   consumer.join();
-  return (now(CLOCK_MONOTONIC) - start) / static_cast<double>(batches * kBatch);
 }
+
+// Keeps the least time of each loop, in the order in which they first ran.
+class LeastTimes : public benchmark::BenchmarkReporter {
+ public:
+  explicit LeastTimes(const std::map<std::string, std::uint64_t>& pairs) : pairs_(pairs) {}
+
+  bool ReportContext(const Context&) override { return true; }
+
+  void ReportRuns(const std::vector<Run>& runs) override {
+    for (const Run& run : runs) {
+      if (run.run_type != Run::RT_Iteration) continue;
+      const std::string name = run.run_name.function_name + " " + run.run_name.args;
+      if (run.error_occurred) {
+        std::fprintf(stderr, "%s: %s\n", name.c_str(), run.error_message.c_str());
+        std::exit(1);
+      }
+      // Processor time for one thread, so that other programs do not count; wall time where two threads wait for each other.
+      const bool two_threads = run.run_name.function_name == "xthr";
+      const double seconds = two_threads ? run.real_accumulated_time : run.cpu_accumulated_time;
+      const double ns = seconds * 1e9 / static_cast<double>(pairs_.at(name));
+      const auto found = std::find_if(least_.begin(), least_.end(), [&](const auto& entry) { return entry.first == name; });
+      if (found == least_.end()) least_.emplace_back(name, ns);
+      else found->second = std::min(found->second, ns);
+    }
+  }
+
+  void print() const {
+    for (const auto& [name, ns] : least_) std::printf("ns %s %.2f\n", name.c_str(), ns);
+  }
+
+ private:
+  const std::map<std::string, std::uint64_t>& pairs_;  // that one run of each loop makes
+  std::vector<std::pair<std::string, double>> least_;
+};
 
 }  // namespace
 
@@ -89,33 +121,40 @@ int main(int argc, char** argv) {
                                {"pairs", 1000000, 1, 1000000000},
                                {"pattern", 0, 0, 5},
                                {"size", 0, 0, 1u << 30}});
-  const std::size_t sizes[] = {16, 64, 256, 1024, 8192, 32768, 65536, 1048576};
-  const char* const patterns[] = {"imm", "fifo", "lifo", "rand", "xthr"};
-  constexpr std::size_t kSizes = sizeof(sizes) / sizeof(sizes[0]), kPatterns = sizeof(patterns) / sizeof(patterns[0]);
-  double best[kPatterns][kSizes];
-  std::uint64_t pairs_done = 0;
-  const auto wanted = [&](std::size_t pattern, std::size_t size) {
-    return (parameters["pattern"] == 0 || parameters["pattern"] == pattern + 1) &&
-           (parameters["size"] == 0 || parameters["size"] == sizes[size]);
+  struct Pattern {
+    const char* name;
+    void (*run)(benchmark::State&);
   };
-  for (auto& row : best) std::fill(std::begin(row), std::end(row), 1e30);
-  for (std::uint64_t round = 0; round < parameters["rounds"]; ++round) {
-    for (std::size_t p = 0; p < kPatterns; ++p) {
-      for (std::size_t s = 0; s < kSizes; ++s) {
-        if (!wanted(p, s)) continue;
-        // Fewer where a pair can cost microseconds.
-        const std::uint64_t shrink = sizes[s] <= 1024 ? 1 : sizes[s] <= 65536 ? 16 : 100;
-        const std::uint64_t pairs = parameters.work(parameters["pairs"] / shrink, 1000);
-        const double ns = p == 0   ? immediately(sizes[s], pairs)
-                          : p == 4 ? across_threads(sizes[s], pairs)
-                                   : in_batches(sizes[s], pairs, static_cast<Order>(p - 1));
-        best[p][s] = std::min(best[p][s], ns);
-        pairs_done += pairs;
-      }
+  const Pattern patterns[] = {{"imm", immediately},
+                              {"fifo", [](benchmark::State& state) { in_batches(state, Order::kFifo); }},
+                              {"lifo", [](benchmark::State& state) { in_batches(state, Order::kLifo); }},
+                              {"rand", [](benchmark::State& state) { in_batches(state, Order::kRandom); }},
+                              {"xthr", across_threads}};
+  std::map<std::string, std::uint64_t> pairs_of;
+  std::uint64_t pairs_done = 0, number = 0;
+  for (const Pattern& pattern : patterns) {
+    ++number;
+    if (parameters["pattern"] != 0 && parameters["pattern"] != number) continue;
+    for (const std::size_t size : {16, 64, 256, 1024, 8192, 32768, 65536, 1048576}) {
+      if (parameters["size"] != 0 && parameters["size"] != size) continue;
+      // Fewer where a pair can cost microseconds.
+      const std::uint64_t shrink = size <= 1024 ? 1 : size <= 65536 ? 16 : 100;
+      const std::uint64_t wanted = parameters.work(parameters["pairs"] / shrink, 1000);
+      const std::uint64_t batch = number == 1 ? 1 : pattern.run == across_threads ? kBatch : live_objects(size);
+      const std::uint64_t batches = (wanted + batch - 1) / batch;
+      benchmark::RegisterBenchmark(pattern.name, pattern.run)
+          ->Arg(static_cast<std::int64_t>(size))
+          ->Iterations(static_cast<benchmark::IterationCount>(batches))
+          ->Repetitions(static_cast<int>(parameters["rounds"]));
+      pairs_of[std::string(pattern.name) + " " + std::to_string(size)] = batches * batch;
+      pairs_done += batches * batch * parameters["rounds"];
     }
   }
-  for (std::size_t p = 0; p < kPatterns; ++p)
-    for (std::size_t s = 0; s < kSizes; ++s)
-      if (wanted(p, s)) std::printf("ns %s %zu %.2f\n", patterns[p], sizes[s], best[p][s]);
+  char* no_options[] = {argv[0], nullptr};
+  int one = 1;
+  benchmark::Initialize(&one, no_options);
+  LeastTimes reporter(pairs_of);
+  benchmark::RunSpecifiedBenchmarks(&reporter);
+  reporter.print();
   return finish(mix(pairs_done));
 }
