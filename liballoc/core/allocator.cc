@@ -92,38 +92,40 @@ bool has_size_of(const Span* span, size_t bytes, size_t align) {
   return span->size_class != 0 || align_up(bytes, kPageBytes) >> kPageShift == span->pages;
 }
 
+// A slot of the class, from the bin or, where that is empty, by filling it. *zero: it reads as zero. Null when memory ran out.
+void* take_slot(Thread& thread, unsigned cache_cls, bool only_one, bool* zero) {
+  const HitsClosed closed;
+  liballoc_abi_class_counter& counter = counter_of(thread, cache_cls);
+  Bin& bin = thread.heap.cache->bins[cache_cls];
+  *zero = false;
+  if (bin.top != bin.base) return *--bin.top;
+  if (load_relaxed(&counter.refills) == 0) {  // the class's first use of this block
+    rearm_counter(counter, counted_mallocs(counter), draw_countdown(thread, kClasses[size_class_of(cache_cls)].bytes));
+  }
+  owned_add(&counter.refills, uint64_t{1});
+  uint16_t& fill = thread.heap.fill[cache_cls];
+  if (LIBALLOC_UNLIKELY(g_config.check)) fill = 1;  // what is taken is alive
+  const uint16_t usual = fill;
+  if (only_one) fill = 1;
+  void* p = thread_cache_refill(g_heap, thread.heap, cache_cls, zero);
+  if (only_one) fill = usual;
+  return p;
+}
+
 }  // namespace
 
 void* allocate_small(Thread& thread, unsigned cache_cls, size_t requested, bool zero) {
-  liballoc_abi_class_counter& counter = counter_of(thread, cache_cls);
-  Bin& bin = thread.heap.cache->bins[cache_cls];
-  void* p = nullptr;
-  if (bin.top != bin.base) {
-    p = *--bin.top;
-  } else {
-    if (load_relaxed(&counter.refills) == 0) {  // the class's first use of this block
-      rearm_counter(counter, counted_mallocs(counter),
-                    draw_countdown(thread, kClasses[size_class_of(cache_cls)].bytes));
-    }
-    owned_add(&counter.refills, uint64_t{1});
-    if (LIBALLOC_UNLIKELY(g_config.check)) thread.heap.fill[cache_cls] = 1;  // what is taken is alive
-    // Of several slots that were never used only the first is still known to be zero when it is asked for.
-    uint16_t& fill = thread.heap.fill[cache_cls];
-    const uint16_t usual = fill;
-    const bool one = zero && requested >= kClearingCosts;
-    if (one) fill = 1;
-    bool is_zero = false;
-    p = thread_cache_refill(g_heap, thread.heap, cache_cls, &is_zero);
-    if (one) fill = usual;
-    if (p == nullptr) return nullptr;
-    zero = zero && !is_zero;
-  }
-  if (zero) memset(p, 0, requested);
-  if (count_malloc(counter)) sample_small(thread, cache_cls, p, requested);
+  bool is_zero = false;
+  // Of several slots that were never used only the first is still known to be zero when it is asked for.
+  void* p = take_slot(thread, cache_cls, zero && requested >= kClearingCosts, &is_zero);
+  if (p == nullptr) return nullptr;
+  if (zero && !is_zero) memset(p, 0, requested);
+  if (count_malloc(counter_of(thread, cache_cls))) sample_small(thread, cache_cls, p, requested);
   return p;
 }
 
 void release_small(Thread& thread, Span* span, void* p) {
+  const HitsClosed closed;
   const unsigned cls = span->cache_class;
   Bin& bin = thread.heap.cache->bins[cls];
   check_newest(bin, p);
@@ -181,8 +183,11 @@ void* allocate_sampled(size_t bytes) {
   SlowPath slow;
   Thread* thread = slow.thread();
   if (LIBALLOC_UNLIKELY(thread == nullptr)) return emergency_alloc(bytes, 16);
-  Bin& bin = thread->heap.cache->bins[cache_cls];
-  void* p = *--bin.top;
+  void* p = nullptr;
+  {
+    const HitsClosed closed;
+    p = *--thread->heap.cache->bins[cache_cls].top;
+  }
   sample_small(*thread, cache_cls, p, bytes);
   return p;
 }

@@ -20,7 +20,6 @@ namespace liballoc {
 
 namespace {
 
-constinit ThreadCache g_empty_cache;  // never written: every bin is empty and full
 constinit SpinLock g_registry_lock{LockRank::kThreadRegistry};  // guards what follows
 constinit FixedAlloc<Thread> g_storage{g_heap.sys().mcache};
 constinit Thread* g_live = nullptr;
@@ -58,6 +57,7 @@ void on_thread_exit(void* thread) {
 
 // Empties the thread's cache. Inside a slow path.
 void flush(Thread& t) {
+  const HitsClosed closed;
   BadFree bad = BadFree::kNone;
   void* culprit = nullptr;
   let_tiny_go(t);
@@ -115,6 +115,7 @@ void visit_blocks_locked(void (*visit)(const liballoc_abi_thread* block, void* c
 
 }  // namespace
 
+constinit ThreadCache g_empty_cache;
 constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL = &g_empty_cache;
 constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL = nullptr;
 
@@ -171,8 +172,8 @@ Thread* thread_attach() {
 void thread_detach() {
   Thread* t = t_thread;
   t->in_slow = true;  // a signal handler must not use the cache that is going away
-  flush(*t);
   t_cache = &g_empty_cache;
+  flush(*t);
   t_thread = nullptr;
   if (t->segment_block != nullptr) {
     g_segment.leave_thread_block(t->block);
@@ -201,6 +202,7 @@ void thread_shrink(uint64_t now_ns) {
   Thread& t = *t_thread;
   if (now_ns < t.shrunk_ns + kIntervalNs) return;
   t.shrunk_ns = now_ns;
+  const HitsClosed closed;
   BadFree bad = BadFree::kNone;
   void* culprit = nullptr;
   if (!thread_cache_shrink(g_heap, t.heap, &bad, &culprit)) report_bad_free(bad, culprit);

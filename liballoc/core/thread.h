@@ -3,6 +3,7 @@
 // thread alone, except at fork.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -34,9 +35,29 @@ struct Thread {
   WalkMemo walks;       // of samples, by their number in the segment
 };
 
+extern constinit ThreadCache g_empty_cache;  // never written: every bin is empty and full
 // Never null: at least the empty cache, where every path is the slow one.
 extern constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL;
 extern constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL;
+
+// While it lives, inside a slow path, no call of the thread is a hit: its bins change, and the malloc or free of a signal handler must
+// not meet them halfway. Such a call takes a slow path, which the handler's thread is in already: see emergency.h.
+class HitsClosed {
+ public:
+  HitsClosed() : open_(t_cache) {
+    t_cache = &g_empty_cache;
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // closed before a bin changes
+  }
+  ~HitsClosed() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // whole again before a hit may come
+    t_cache = open_;
+  }
+  HitsClosed(const HitsClosed&) = delete;
+  HitsClosed& operator=(const HitsClosed&) = delete;
+
+ private:
+  ThreadCache* const open_;
+};
 
 // The heap, ready for threads. False when memory ran out.
 [[nodiscard]] bool thread_start_heap();

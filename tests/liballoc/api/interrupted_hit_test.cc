@@ -1,6 +1,6 @@
 // interrupted_hit_test.cc - a signal handler that allocates, run after every single instruction of a malloc or free that takes no
-// slow path. Says for which handlers that is safe (docs/heap.md, The C functions), and how: the trap flag stops the real malloc
-// and free of liballoc.a at each instruction, once per run, and the handler does its worst there.
+// slow path, and at many places in a slow path that changes bins. Says for which handlers that is safe (docs/heap.md, The C
+// functions), and how: the trap flag stops the real malloc and free of liballoc.a there, once per run, and the handler does its worst.
 // Each run is a process of its own, since what is not safe leaves a heap that must not be used again.
 #include <gtest/gtest.h>
 #include <malloc.h>
@@ -185,6 +185,77 @@ TEST(InterruptedHitTest, AHandlerThatKeepsWhatItAllocatesMayBeHandedTheSlotOfThe
     EXPECT_EQ(out.miscounted, 0);
     EXPECT_EQ(out.crashed, 0);
   }
+}
+
+// ---- slow paths: a bin changes only while no call can be a hit, so whatever a handler does there meets no bin halfway ----
+
+const liballoc::Bin* g_bin;
+std::array<void*, 4096> g_slots;  // what it held at the last instruction
+liballoc::Bin g_look;
+int g_changes, g_open_changes;
+
+void look() {
+  g_look = *g_bin;
+  std::copy(g_bin->base, g_bin->top, g_slots.begin());
+}
+
+void watch(int, siginfo_t*, void*) {
+  const bool same = g_look.base == g_bin->base && g_look.top == g_bin->top && g_look.limit == g_bin->limit &&
+                    std::equal(g_bin->base, g_bin->top, g_slots.begin());
+  if (!same && liballoc::t_thread->in_slow) {
+    g_changes++;
+    if (liballoc::t_cache != &liballoc::g_empty_cache) g_open_changes++;
+  }
+  if (!same) look();
+}
+
+template <typename Call>
+void expect_changes_while_hits_are_closed(Call call) {
+  g_changes = g_open_changes = 0;
+  look();
+  trap(true);
+  call();
+  trap(false);
+  EXPECT_GT(g_changes, 0);
+  EXPECT_EQ(g_open_changes, 0) << "of " << g_changes;
+}
+
+TEST(InterruptedSlowPathTest, BinsChangeOnlyWhileNoCallCanBeAHit) {
+  struct sigaction action = {}, before = {};
+  action.sa_sigaction = watch;
+  action.sa_flags = SA_SIGINFO;
+  ASSERT_EQ(sigaction(SIGTRAP, &action, &before), 0);
+  g_live_count = 0;
+  add_live(malloc(kBytes));
+  g_bin = &liballoc::t_thread->heap.cache->bins[liballoc::size_to_class(kBytes)];
+  void* p = nullptr;
+  {
+    SCOPED_TRACE("a malloc that fills an empty bin");
+    while (g_bin->top != g_bin->base) add_live(malloc(kBytes));
+    expect_changes_while_hits_are_closed([&] { p = malloc(kBytes); });
+  }
+  {
+    SCOPED_TRACE("a free that finds the bin full");
+    add_live(p);
+    while (g_live_count < 1000) add_live(malloc(kBytes));
+    while (g_bin->top != g_bin->limit) free(drop_live());
+    p = drop_live();
+    expect_changes_while_hits_are_closed([&] { free(p); });
+  }
+  {
+    SCOPED_TRACE("a slow path a second later, when bins give a part back");
+    const auto a_second_later = [] {
+      liballoc::t_thread->shrunk_ns = 0;
+      liballoc::t_thread->pages_freed = true;  // so that the next slow path looks
+    };
+    a_second_later();
+    free(malloc(100000));  // since now the bin has not run out
+    p = malloc(100000);
+    a_second_later();
+    expect_changes_while_hits_are_closed([&] { free(p); });
+  }
+  while (g_live_count != 0) free(drop_live());
+  ASSERT_EQ(sigaction(SIGTRAP, &before, nullptr), 0);
 }
 
 }  // namespace
