@@ -13,7 +13,7 @@ namespace {
 __attribute__((constructor(101))) void start() { liballoc::runtime_start_telemetry(environ); }
 
 __attribute__((destructor(101))) void stop() {
-  liballoc::thread_report_double_free();  // the last slow path of this thread
+  liballoc::thread_report_double_free();  // one that nothing came after has not been met yet
   liballoc::runtime_exit();
 }
 
