@@ -41,7 +41,8 @@ extern constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL;
 extern constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL;
 
 // While it lives, inside a slow path, no call of the thread is a hit: its bins change, and the malloc or free of a signal handler must
-// not meet them halfway. Such a call takes a slow path, which the handler's thread is in already: see emergency.h.
+// not meet them halfway. Such a call takes a slow path, which the handler's thread is in already: see emergency.h. Around the changes
+// alone, so that handlers are mostly served from bins: what the emergency reserve gives is never used again.
 class HitsClosed {
  public:
   HitsClosed() : open_(t_cache) {

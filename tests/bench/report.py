@@ -62,11 +62,11 @@ class Results:
         return {name: statistics.median(a / b for a, b in found) for name, found in pairs.items() if found}
 
     def relative(self, workload, allocator, metric):
-        """Median over the rounds of a run to the mean of all allocators' runs of the same round."""
-        ratios = []
-        for number, value in enumerate(self.values(workload, allocator, metric)):
-            others = [self.values(workload, name, metric) for name in self.allocators]
-            ratios.append(value / geomean(values[number] for values in others if number < len(values)))
+        """Median over the rounds of a run to the mean of all allocators' runs of the same round; NaN where no round has all of
+        them, or one of them cost nothing that could be measured."""
+        rounds = zip(*(self.values(workload, name, metric) for name in self.allocators))
+        ours = self.allocators.index(allocator)
+        ratios = [values[ours] / geomean(values) for values in rounds if min(values) > 0]
         return statistics.median(ratios) if ratios else math.nan
 
     def geomeans(self, workloads, metric):
@@ -78,7 +78,8 @@ class Results:
 
     def shared(self, workloads):
         """The workloads that every allocator has run and that cost each of them something."""
-        return [w for w in workloads if all(self.median(w, name, m) > 0 for name in self.allocators for m, _ in METRICS)]
+        return [w for w in workloads
+                if not any(math.isnan(self.relative(w, name, m)) for name in self.allocators for m, _ in METRICS)]
 
 
 def table(header, rows):

@@ -60,6 +60,16 @@ class ReportTest(unittest.TestCase):
             made.add("a", "glibc", run(2 * speed))
         self.assertAlmostEqual(made.geomeans(["a"], "time")["liballoc"], 0.5)
 
+    def test_a_run_too_short_to_be_measured_leaves_its_round_out(self):
+        made = report.Results(["liballoc", "glibc"], ["glibc"])
+        for ours, theirs in ((1.0, 2.0), (0.0, 2.0), (3.0, 0.0)):
+            made.add("a", "liballoc", run(ours))
+            made.add("a", "glibc", run(theirs))
+        self.assertAlmostEqual(made.geomeans(["a"], "cpu")["liballoc"], 0.5)
+        made.add("b", "liballoc", run(0.0))
+        made.add("b", "glibc", run(1.0))
+        self.assertEqual(made.shared(["a", "b"]), ["a"])
+
     def test_geometric_means_leave_out_what_not_all_have_run(self):
         made = results()
         made.add("c", "glibc", run(1.0))

@@ -1,7 +1,7 @@
 // interrupted_hit_test.cc - a signal handler that allocates, run after every single instruction of a malloc or free that takes no
-// slow path, and at many places in a slow path that changes bins. Says for which handlers that is safe (docs/heap.md, The C
-// functions), and how: the trap flag stops the real malloc and free of liballoc.a there, once per run, and the handler does its worst.
-// Each run is a process of its own, since what is not safe leaves a heap that must not be used again.
+// slow path. Says for which handlers that is safe (docs/heap.md, The C functions), and how: the trap flag stops the real malloc and
+// free of liballoc.a at each instruction, once per run, and the handler does its worst there. Each such run is a process of its own,
+// since what is not safe leaves a heap that must not be used again. Of slow paths each instruction is looked at in one run.
 #include <gtest/gtest.h>
 #include <malloc.h>
 #include <signal.h>

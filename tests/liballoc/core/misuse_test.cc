@@ -39,14 +39,18 @@ void start_telemetry(const TempDir& directory) {
 
 Span* span_of(void* p) { return g_heap.map().find_in_use(reinterpret_cast<uintptr_t>(p)); }
 
+// So many others come in between that no free compares with the first.
+void free_twice_with_others_in_between() {
+  std::vector<void*> all;
+  for (int i = 0; i < 12; i++) all.push_back(allocate(48));
+  for (void* p : all) release(p);
+  release(all[0]);
+}
+
 TEST(MisuseDeathTest, ASmallObjectsDoubleFreeIsFoundWhenItsSlotGoesBack) {
   EXPECT_DEATH(
       {
-        void* p = allocate(48);
-        void* q = allocate(48);
-        release(p);
-        release(q);
-        release(p);
+        free_twice_with_others_in_between();
         give_everything_back();
       },
       "double free: 0x[0-9a-f]+\n  48-byte object, slot [0-9]+ of 170 .*span of 1 page at 0x");
@@ -79,10 +83,7 @@ TEST(MisuseDeathTest, AnObjectFreedAgainAfterOneOtherIsFoundAtOnce) {
 TEST(MisuseDeathTest, AnObjectFreedAgainAfterManyOthersIsFoundWhileItsThreadHoldsTheSlot) {
   EXPECT_DEATH(
       {
-        std::vector<void*> all;
-        for (int i = 0; i < 12; i++) all.push_back(allocate(48));
-        for (void* p : all) release(p);
-        release(all[0]);
+        free_twice_with_others_in_between();
         thread_report_double_free();
       },
       "double free");
