@@ -7,8 +7,10 @@
 namespace liballoc {
 
 namespace {
-// Long enough to outlast a list operation on another core, far shorter than a reschedule.
-constexpr int kSpins = 100;
+// A lock of ours is held for some ten instructions or for some page faults, and rarely for a reschedule. A sleep costs the
+// sleeper a wake by another processor, and the holder the call, more than any of the first two: docs/decisions/locks.md. So a
+// waiter spins for about 10 us, then lets others run (the holder may wait for this processor), and sleeps at last.
+constexpr int kSpins = 500, kYields = 64, kSpinsAfterYield = 50;
 
 inline void cpu_relax() {
 #if defined(__x86_64__)
@@ -21,14 +23,24 @@ inline void cpu_relax() {
 
 static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t), "the kernel waits on the word itself");
 
-void SpinLock::lock_slow() {
-  for (int i = 0; i < kSpins; i++) {
+bool SpinLock::spin(int times) {
+  // Acquire as in lock(); a failed look orders nothing.
+  for (int i = 0; i < times; i++) {
     cpu_relax();
     uint32_t expected = kFree;
     if (state_.load(std::memory_order_relaxed) == kFree &&
         state_.compare_exchange_weak(expected, kHeld, std::memory_order_acquire, std::memory_order_relaxed)) {
-      return;
+      return true;
     }
+  }
+  return false;
+}
+
+void SpinLock::lock_slow() {
+  if (spin(kSpins)) return;
+  for (int i = 0; i < kYields; i++) {
+    sys::yield();
+    if (spin(kSpinsAfterYield)) return;
   }
   // From here on the word says "contended" while we hold it, which costs one needless wake at worst.
   while (state_.exchange(kContended, std::memory_order_acquire) != kFree) {

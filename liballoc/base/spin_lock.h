@@ -1,4 +1,4 @@
-// spin_lock.h - the one lock of the library: spins briefly, then sleeps in the kernel. Has a rank; a debug build ends the
+// spin_lock.h - the one lock of the library: spins, yields, then sleeps in the kernel. Has a rank; a debug build ends the
 // process when ranks are taken out of order. Must never be held while user code, the unwinder or the loader runs.
 #pragma once
 
@@ -61,6 +61,7 @@ class SpinLock {
  private:
   static constexpr uint32_t kFree = 0, kHeld = 1, kContended = 2;
 
+  bool spin(int times);
   LIBALLOC_COLD void lock_slow();
   LIBALLOC_COLD void wake();
 #if LIBALLOC_DEBUG

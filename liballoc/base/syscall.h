@@ -51,6 +51,7 @@ inline long futex_wake(uint32_t* word, int count) {
   constexpr long kFutexWakePrivate = 1 | 128;
   return raw_syscall(SYS_futex, arg(word), kFutexWakePrivate, count);
 }
+inline void yield() { raw_syscall(SYS_sched_yield); }
 inline long write_fd(int fd, const void* data, size_t n) { return raw_syscall(SYS_write, fd, arg(data), arg(n)); }
 inline uint32_t current_tid() { return static_cast<uint32_t>(raw_syscall(SYS_gettid)); }
 inline uint32_t current_pid() { return static_cast<uint32_t>(raw_syscall(SYS_getpid)); }
