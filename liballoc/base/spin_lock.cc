@@ -11,6 +11,8 @@ namespace {
 // sleeper a wake by another processor, and the holder the call, more than any of the first two: docs/decisions/locks.md. So a
 // waiter spins for about 10 us, then lets others run (the holder may wait for this processor), and sleeps at last.
 constexpr int kSpins = 500, kYields = 64, kSpinsAfterYield = 50;
+// An unlock that missed a sleeper (see there) is made up for after that.
+constexpr int64_t kLongestSleepNs = 1'000'000;
 
 inline void cpu_relax() {
 #if defined(__x86_64__)
@@ -42,10 +44,9 @@ void SpinLock::lock_slow() {
     sys::yield();
     if (spin(kSpinsAfterYield)) return;
   }
-  // From here on the word says "contended" while we hold it, which costs one needless wake at worst.
-  while (state_.exchange(kContended, std::memory_order_acquire) != kFree) {
-    sys::futex_wait(reinterpret_cast<uint32_t*>(&state_), kContended);
-  }
+  sleepers_.fetch_add(1, std::memory_order_relaxed);
+  while (!spin(1)) sys::futex_wait(reinterpret_cast<uint32_t*>(&state_), kHeld, kLongestSleepNs);
+  sleepers_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void SpinLock::wake() { sys::futex_wake(reinterpret_cast<uint32_t*>(&state_), 1); }

@@ -48,18 +48,24 @@ class SpinLock {
     return got;
   }
 
+  // A store and a look, where an exchange would cost as much as lock(). The look may come before the store is visible, and so
+  // miss a sleeper that saw the lock held: sleeps are bounded for that reason.
   LIBALLOC_INLINE void unlock() {
     note_release();
-    if (LIBALLOC_UNLIKELY(state_.exchange(kFree, std::memory_order_release) == kContended)) wake();
+    state_.store(kFree, std::memory_order_release);
+    if (LIBALLOC_UNLIKELY(sleepers_.load(std::memory_order_relaxed) != 0)) wake();
   }
 
   // In the child of a fork, where the holder may not exist. Only while no other thread can.
-  void reset_after_fork() { state_.store(kFree, std::memory_order_relaxed); }
+  void reset_after_fork() {
+    state_.store(kFree, std::memory_order_relaxed);
+    sleepers_.store(0, std::memory_order_relaxed);
+  }
 
   bool held_by_someone() const { return state_.load(std::memory_order_relaxed) != kFree; }
 
  private:
-  static constexpr uint32_t kFree = 0, kHeld = 1, kContended = 2;
+  static constexpr uint32_t kFree = 0, kHeld = 1;
 
   bool spin(int times);
   LIBALLOC_COLD void lock_slow();
@@ -73,6 +79,7 @@ class SpinLock {
 #endif
 
   std::atomic<uint32_t> state_{kFree};
+  std::atomic<uint32_t> sleepers_{0};  // who has gone to sleep or is about to; orders nothing
   [[maybe_unused]] LockRank rank_;
 };
 

@@ -43,9 +43,11 @@ inline long raw_syscall(long n, long a = 0, long b = 0, long c = 0, long d = 0, 
 inline long arg(const void* p) { return static_cast<long>(reinterpret_cast<uintptr_t>(p)); }
 inline long arg(size_t n) { return static_cast<long>(n); }
 
-inline long futex_wait(uint32_t* word, uint32_t expected) {
+// Sleeps while the word is as expected, at most so long (below a second).
+inline long futex_wait(uint32_t* word, uint32_t expected, int64_t timeout_ns) {
   constexpr long kFutexWaitPrivate = 0 | 128;
-  return raw_syscall(SYS_futex, arg(word), kFutexWaitPrivate, static_cast<long>(expected), 0);
+  const int64_t timeout[2] = {0, timeout_ns};  // the kernel's timespec on 64-bit systems
+  return raw_syscall(SYS_futex, arg(word), kFutexWaitPrivate, static_cast<long>(expected), arg(timeout));
 }
 inline long futex_wake(uint32_t* word, int count) {
   constexpr long kFutexWakePrivate = 1 | 128;
