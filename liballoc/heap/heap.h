@@ -31,7 +31,7 @@ class Heap {
   PageHeap& pages() { return pages_; }
   CentralList& central(unsigned cache_cls) { return central_[cache_cls]; }
   TransferCache& transfer(unsigned cache_cls) { return transfer_[cache_cls]; }
-  uint64_t transfer_bytes() const { return transfer_bytes_.load(std::memory_order_relaxed); }
+  uint64_t transfer_bytes() const { return transfer_bytes_.sum(); }
   // Gives the slots in all transfer caches back to their spans: those that were not touched since the last call, or all.
   // Ends the process through the handler when one of them cannot be freed.
   void drain_transfers(bool all);
@@ -63,7 +63,7 @@ class Heap {
   ArenaMap map_;
   PageHeap pages_;
   CentralList central_[kCacheClasses];
-  std::atomic<uint64_t> transfer_bytes_{0};  // relaxed: a bound
+  TransferBytes transfer_bytes_;
   TransferCache transfer_[kCacheClasses];
   std::atomic<uint32_t> ticks_{0};  // relaxed: paces tick()
   void (*bad_free_)(BadFree bad, void* culprit) = nullptr;

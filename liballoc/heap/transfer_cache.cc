@@ -11,9 +11,8 @@
 namespace liballoc {
 
 void TransferCache::set_count_locked(uint32_t n) {
-  const uint64_t each = kClasses[size_class_of(cache_class_)].bytes;
-  total_->fetch_add((uint64_t{n} - count_) * each, std::memory_order_relaxed);
   store_relaxed(&count_, n);
+  bytes_->set(cache_class_, uint64_t{n} * kClasses[size_class_of(cache_class_)].bytes);
 }
 
 bool TransferCache::make_storage_locked() {
@@ -64,7 +63,8 @@ uint32_t TransferCache::give(void* const* slots, uint32_t n, BadFree* bad) {
   *bad = BadFree::kNone;
   const uint32_t capacity = capacity_of(size_class_of(cache_class_));
   const uint64_t budget = kBudget + pages_->in_use_estimate() / 4;
-  const bool over = total_->load(std::memory_order_relaxed) >= budget;
+  bool over = bytes_->estimate() >= budget;
+  if (over || load_relaxed(&gives_) % kGivesPerSum == 0) over = bytes_->refresh() >= budget;
   uint32_t kept = over ? 0 : capacity - load_relaxed(&count_);
   if (kept > n) kept = n;
   if (kept != 0) {

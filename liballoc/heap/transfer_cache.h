@@ -13,6 +13,7 @@
 #include "liballoc/base/compiler.h"
 #include "liballoc/base/spin_lock.h"
 #include "liballoc/heap/central_list.h"
+#include "liballoc/heap/transfer_bytes.h"
 
 namespace liballoc {
 
@@ -30,14 +31,13 @@ class alignas(kCacheLineBytes) TransferCache {
   // in use. What is here can serve no other class.
   static constexpr uint64_t kBudget = uint64_t{16} << 20;
 
-  // `total` counts the bytes in the caches of all classes.
   void init(unsigned cache_cls, ArenaMap* map, CentralList* central, const PageHeap* pages, RelaxedCounter* storage,
-            std::atomic<uint64_t>* total) {
+            TransferBytes* bytes) {
     cache_class_ = static_cast<uint8_t>(cache_cls);
     map_ = map;
     central_ = central;
     storage_ = storage;
-    total_ = total;
+    bytes_ = bytes;
     pages_ = pages;
   }
 
@@ -60,6 +60,7 @@ class alignas(kCacheLineBytes) TransferCache {
 
  private:
   static constexpr uint32_t kDrainStep = 1024;  // slots per hold of the lock
+  static constexpr uint32_t kGivesPerSum = 8;
 
   bool make_storage_locked();
   uint32_t checked(void* const* slots, uint32_t n, BadFree* bad) const;
@@ -79,7 +80,7 @@ class alignas(kCacheLineBytes) TransferCache {
   ArenaMap* map_ = nullptr;
   CentralList* central_ = nullptr;
   RelaxedCounter* storage_ = nullptr;
-  std::atomic<uint64_t>* total_ = nullptr;  // relaxed: a bound, nothing is ordered by it
+  TransferBytes* bytes_ = nullptr;
   const PageHeap* pages_ = nullptr;
 };
 
