@@ -1,9 +1,11 @@
 // fork.cc - see fork.h.
 //
 // prepare: takes every lock in rank order, so that no other thread is in the middle of a change;
-// keeps the forking thread's bins and the live totals. parent: gives the locks back. child: see
-// fork_become_child(); whoever comes first calls it, the handler or, when another library's handler
-// allocates before ours runs or fork was a raw system call, a slow path.
+// keeps the forking thread's bins and the live totals. What the thread asks for until then, in a
+// signal handler or in another library's fork handler, is served as inside a slow path, without a
+// lock. parent: gives the locks back. child: see fork_become_child(); whoever comes first calls it,
+// the handler or, when another library's handler allocates before ours runs or fork was a raw
+// system call, a slow path.
 #include "liballoc/core/fork.h"
 
 #include <pthread.h>
@@ -28,9 +30,10 @@ namespace liballoc {
 namespace {
 
 constinit SpinLock g_fork_lock{LockRank::kFork};  // one fork at a time; guards the rest
-constinit bool g_prepared = false;                // between prepare and parent or child
 constinit uint32_t g_parent_pid = 0;              // set by prepare
 constinit LiveTotals g_inherited = {};               // set by prepare
+// Between prepare and parent or child, of the thread that forks: another may fork by a raw system call meanwhile.
+constinit thread_local bool t_prepared LIBALLOC_TLS_MODEL = false;
 constinit std::atomic<uint64_t*> g_mark{nullptr};  // in a page that the kernel wipes in a child: 0 there; set once at start
 
 void unlock_all(bool in_child) {
@@ -49,6 +52,8 @@ void unlock_all(bool in_child) {
 }
 
 void prepare() {
+  // From a signal handler that has interrupted a slow path: the locks may be this thread's. The child is one without preparation.
+  if (!thread_enter_fork()) return;
   g_fork_lock.lock();
   libgcc_pause_for_fork();  // before the locks: who is walking may still need them
   thread_lock_for_fork();
@@ -59,17 +64,19 @@ void prepare() {
   if (t_thread != nullptr) thread_cache_save_for_fork(t_thread->heap);
   thread_sum_live_locked(&g_inherited);
   g_parent_pid = sys::current_pid();
-  g_prepared = true;
+  t_prepared = true;
 }
 
 void in_parent() {
-  g_prepared = false;
+  if (!t_prepared) return;
+  t_prepared = false;
   if (t_thread != nullptr) t_thread->heap.saved = false;
   unlock_all(false);
+  thread_leave_fork();
 }
 
 void in_child() {
-  if (g_prepared) fork_become_child();  // else a slow path was here before
+  if (t_prepared) fork_become_child();  // else a slow path was here before
 }
 
 }  // namespace
@@ -90,15 +97,14 @@ bool fork_in_new_process() {
 }
 
 void fork_become_child() {
-  const bool prepared = g_prepared;
   // Without prepare nothing is known of the parent's counts, and locks may be held by threads that do not exist here; a child
   // that a threaded program makes that way may only exec, by POSIX.
-  if (!prepared) {
+  if (!t_prepared) {
     g_inherited = {};
     g_parent_pid = static_cast<uint32_t>(sys::raw_syscall(SYS_getppid));
     if (t_thread != nullptr) t_thread->heap.saved = false;
   }
-  g_prepared = false;
+  t_prepared = false;
   if (uint64_t* mark = g_mark.load(std::memory_order_relaxed)) store_relaxed(mark, uint64_t{1});
   unlock_all(true);
   if (t_thread != nullptr) t_thread->in_slow = false;

@@ -273,6 +273,23 @@ void thread_sum_live_locked(LiveTotals* out) {
       out);
 }
 
+bool thread_enter_fork() {
+  Thread* t = t_thread != nullptr || t_exited ? t_thread : thread_attach();
+  if (t == nullptr) return true;
+  if (t->in_slow) return false;
+  t->in_slow = true;
+  t_cache = &g_empty_cache;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  return true;
+}
+
+void thread_leave_fork() {
+  Thread* t = t_thread;
+  if (t == nullptr) return;
+  allow_hits(*t);
+  t->in_slow = false;
+}
+
 void thread_lock_for_fork() { g_registry_lock.lock(); }
 void thread_unlock_after_fork(bool in_child) { in_child ? g_registry_lock.reset_after_fork() : g_registry_lock.unlock(); }
 

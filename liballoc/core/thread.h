@@ -102,6 +102,10 @@ struct LiveTotals {
 };
 void thread_sum_live_locked(LiveTotals* out);
 
+// Around fork(), when all locks are taken: what the calling thread asks for meanwhile is served as inside a slow path. Enter gives the
+// thread a record if it has none. False: it is in a slow path.
+[[nodiscard]] bool thread_enter_fork();
+void thread_leave_fork();
 void thread_lock_for_fork();
 void thread_unlock_after_fork(bool in_child);
 // In the child: the calling thread goes on with what it had, every other one is forgotten. Their cached slots are lost.

@@ -166,6 +166,8 @@ constexpr Named kScenarios[] = {
     SCENARIO(open_libraries_in_threads),
 #endif
     SCENARIO(handlers_that_allocate_in_slow_paths),
+    SCENARIO(handlers_that_allocate_around_a_fork),
+    SCENARIO(handlers_that_fork_in_slow_paths),
     SCENARIO(handlers_that_allocate_anywhere),
     SCENARIO(idle_program_shrinks),
     SCENARIO(little_work_after_a_burst_shrinks),

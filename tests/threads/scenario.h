@@ -78,6 +78,8 @@ void open_and_close_libraries();
 void open_libraries_in_threads();
 // signal_scenarios.cc
 void handlers_that_allocate_in_slow_paths();
+void handlers_that_allocate_around_a_fork();
+void handlers_that_fork_in_slow_paths();
 void handlers_that_allocate_anywhere();
 // idle_scenarios.cc
 void idle_program_shrinks();

@@ -1,7 +1,9 @@
 // signal_scenarios.cc - signal handlers that allocate, under a fast timer, while the program allocates.
 // POSIX lists malloc not among what a handler may call; what liballoc promises beyond that is in docs/architecture.md.
+#include <errno.h>
 #include <signal.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -115,6 +117,60 @@ void handlers_that_allocate_in_slow_paths() {
   }
   stop_timer();
   report(operations, 0);
+  CHECK(g_signals > 100);
+  CHECK(g_broken == 0);
+  churn(6, 20000);
+}
+
+void handlers_that_allocate_around_a_fork() {
+  // Most of fork() lies between taking the locks and the system call, or after it in the parent.
+  g_large = 70000;
+  start_timer();
+  int forks = 0;
+  for (const double end = now() + kSeconds; now() < end; forks++) {
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+      void* p = malloc(1000);
+      free(p);
+      _exit(p != nullptr ? 0 : 1);
+    }
+    int status = -1;
+    while (waitpid(child, &status, 0) < 0) CHECK(errno == EINTR);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    Block block = make_block(33000, static_cast<uint64_t>(forks));
+    end_block(block);
+  }
+  stop_timer();
+  report(forks, 0);
+  CHECK(g_signals > 100);
+  CHECK(g_broken == 0);
+  churn(6, 20000);
+}
+
+void handlers_that_fork_in_slow_paths() {
+  // A child of such a fork may only exec or exit. The fork comes back in both, whatever the program held.
+  constexpr long kMicroseconds = 1000;  // after a fork every page that the program writes to is copied
+  struct sigaction action = {};
+  action.sa_handler = [](int) {
+    g_signals = g_signals + 1;
+    const pid_t child = fork();
+    if (child == 0) _exit(0);
+    int status = -1;
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+    if (child < 0 || !WIFEXITED(status)) g_broken = g_broken + 1;
+    if (g_timer_on != 0) set_timer(kMicroseconds);
+  };
+  action.sa_flags = SA_RESTART;
+  CHECK(sigaction(SIGALRM, &action, nullptr) == 0);
+  g_timer_on = 1;
+  set_timer(kMicroseconds);
+  Sizes sizes(5);
+  for (const double end = now() + kSeconds; now() < end;) {
+    Block block = make_block(33000 + sizes.number() % 100000, sizes.number());
+    end_block(block);
+  }
+  stop_timer();
   CHECK(g_signals > 100);
   CHECK(g_broken == 0);
   churn(6, 20000);
