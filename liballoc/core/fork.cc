@@ -34,6 +34,8 @@ constinit uint32_t g_parent_pid = 0;              // set by prepare
 constinit LiveTotals g_inherited = {};               // set by prepare
 // Between prepare and parent or child, of the thread that forks: another may fork by a raw system call meanwhile.
 constinit thread_local bool t_prepared LIBALLOC_TLS_MODEL = false;
+// Forks of this thread that are under way without preparation of their own: from signal handlers.
+constinit thread_local uint32_t t_unprepared LIBALLOC_TLS_MODEL = 0;
 constinit std::atomic<uint64_t*> g_mark{nullptr};  // in a page that the kernel wipes in a child: 0 there; set once at start
 
 void unlock_all(bool in_child) {
@@ -52,8 +54,11 @@ void unlock_all(bool in_child) {
 }
 
 void prepare() {
-  // From a signal handler that has interrupted a slow path: the locks may be this thread's. The child is one without preparation.
-  if (!thread_enter_fork()) return;
+  // From a signal handler that has interrupted a slow path, or a fork: the locks may be this thread's.
+  if (!thread_enter_fork()) {
+    t_unprepared++;
+    return;
+  }
   g_fork_lock.lock();
   libgcc_pause_for_fork();  // before the locks: who is walking may still need them
   thread_lock_for_fork();
@@ -68,7 +73,11 @@ void prepare() {
 }
 
 void in_parent() {
-  if (!t_prepared) return;
+  if (t_unprepared != 0) {
+    t_unprepared--;
+    return;
+  }
+  if (!t_prepared) return;  // the child of a handler that forked in the middle of a fork comes back to it: it has no locks
   t_prepared = false;
   if (t_thread != nullptr) t_thread->heap.saved = false;
   unlock_all(false);
@@ -76,6 +85,7 @@ void in_parent() {
 }
 
 void in_child() {
+  t_unprepared = 0;
   if (t_prepared) fork_become_child();  // else a slow path was here before
 }
 

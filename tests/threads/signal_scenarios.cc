@@ -166,11 +166,21 @@ void handlers_that_fork_in_slow_paths() {
   g_timer_on = 1;
   set_timer(kMicroseconds);
   Sizes sizes(5);
-  for (const double end = now() + kSeconds; now() < end;) {
+  long operations = 0;
+  for (const double end = now() + kSeconds; now() < end; operations++) {
     Block block = make_block(33000 + sizes.number() % 100000, sizes.number());
     end_block(block);
+    if (operations % 16 != 0) continue;
+    // Which handlers interrupt as well.
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) _exit(0);
+    int status = -1;
+    while (waitpid(child, &status, 0) < 0) CHECK(errno == EINTR);
+    CHECK(WIFEXITED(status));
   }
   stop_timer();
+  report(operations, 0);
   CHECK(g_signals > 100);
   CHECK(g_broken == 0);
   churn(6, 20000);
