@@ -9,7 +9,8 @@ namespace liballoc {
 namespace {
 // A lock of ours is held for some ten instructions or for some page faults, and rarely for a reschedule. A sleep costs the
 // sleeper a wake by another processor, and the holder the call, more than any of the first two: docs/decisions/locks.md. So a
-// waiter spins for about 10 us, then lets others run (the holder may wait for this processor), and sleeps at last.
+// waiter spins for about 10 us (less where a pause is short, as on aarch64), then lets others run (the holder may wait for
+// this processor), and sleeps at last.
 constexpr int kSpins = 500, kYields = 64, kSpinsAfterYield = 50;
 // An unlock that missed a sleeper (see there) is made up for after that.
 constexpr int64_t kLongestSleepNs = 1'000'000;

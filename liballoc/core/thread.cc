@@ -64,6 +64,11 @@ void flush(Thread& t) {
   if (!thread_cache_flush(g_heap, t.heap, &bad, &culprit)) report_bad_free(bad, culprit);
 }
 
+void close_hits() {
+  t_cache = &g_empty_cache;
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // from here on a signal handler meets no bin and no count while it moves
+}
+
 void allow_hits(Thread& t) {
   std::atomic_signal_fence(std::memory_order_seq_cst);  // all is in place before a signal handler may hit
   t_cache = g_hits && t.counted_beside ? t.heap.cache : &g_empty_cache;
@@ -79,8 +84,7 @@ void enter_segment_block(Thread& t) {
 // Puts a block of the segment where hits of the thread find it. Where that cannot be, hits stay off and every call counts in the
 // slow path.
 void use_segment_block(Thread& t, liballoc_abi_thread* block) {
-  t_cache = &g_empty_cache;
-  std::atomic_signal_fence(std::memory_order_seq_cst);  // from here on a signal handler meets no bin while it moves
+  close_hits();
   t.segment_block = block;
   t.walks.forget_all();  // another segment numbers stacks anew
   const RegionView view = thread_region_make_way(t.heap, block);
@@ -226,8 +230,7 @@ void thread_join_segment(Thread* t) {
   liballoc_abi_thread* to = g_segment.add_thread_block();
   if (to == nullptr) return;
   g_segment.enter_thread_block(to, t->tid, monotonic_ns());
-  t_cache = &g_empty_cache;  // nothing is counted while the counts move
-  std::atomic_signal_fence(std::memory_order_seq_cst);
+  close_hits();  // nothing is counted while the counts move
   LockHolder hold(g_registry_lock);  // whoever sums over blocks sees the counts in one of the two
   liballoc_abi_thread* from = t->private_block;
   for (unsigned c = 0; c < kCacheClasses; c++) {
@@ -278,8 +281,7 @@ bool thread_enter_fork() {
   if (t == nullptr) return true;
   if (t->in_slow) return false;
   t->in_slow = true;
-  t_cache = &g_empty_cache;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
+  close_hits();
   return true;
 }
 

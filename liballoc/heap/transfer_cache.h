@@ -28,7 +28,7 @@ class alignas(kCacheLineBytes) TransferCache {
 
   constexpr TransferCache() = default;
   // Bytes in the caches of all classes beyond which none takes more, and gives on what it has: these and a quarter of what is
-  // in use. What is here can serve no other class.
+  // in use. What is here can serve no other class. The sum is one of at most kGivesPerSum gives of the class ago.
   static constexpr uint64_t kBudget = uint64_t{16} << 20;
 
   void init(unsigned cache_cls, ArenaMap* map, CentralList* central, const PageHeap* pages, RelaxedCounter* storage,

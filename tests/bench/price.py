@@ -21,7 +21,7 @@ import measure
 import workloads as workload_table
 
 COLUMNS = ("compiled out", "off", "on", "on, read at 10 Hz")
-# What is no program of its own, or is a price that others state: docs/performance.md has a start's.
+# Micro loops give several figures each, and a start has a target of its own.
 KINDS = ("own", "real")
 # Whose work is done by several processes, of which callgrind counts one.
 NOT_COUNTED = ("redis", "g++")
