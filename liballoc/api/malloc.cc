@@ -29,9 +29,11 @@ LIBALLOC_NOINLINE void* malloc_slow(size_t bytes) { return or_enomem(liballoc::a
 
 extern "C" {
 
-LIBALLOC_EXPORT LIBALLOC_HIT_PATH void* malloc(size_t bytes) { return liballoc::allocate_or<malloc_slow>(bytes); }
+LIBALLOC_PLACE_HIT_PATH(malloc);
+LIBALLOC_EXPORT LIBALLOC_HIT_PATH(malloc) void* malloc(size_t bytes) { return liballoc::allocate_or<malloc_slow>(bytes); }
 
-LIBALLOC_EXPORT LIBALLOC_HIT_PATH void free(void* p) { liballoc::release(p); }
+LIBALLOC_PLACE_HIT_PATH(free);
+LIBALLOC_EXPORT LIBALLOC_HIT_PATH(free) void free(void* p) { liballoc::release(p); }
 
 // C23. The size is the one the object was asked for with; looked at in slow paths.
 LIBALLOC_EXPORT void free_sized(void* p, size_t bytes) {

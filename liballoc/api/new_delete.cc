@@ -115,7 +115,8 @@ inline void check_size(void* p, size_t bytes, size_t align) {
 
 #define LIBALLOC_REPLACEABLE LIBALLOC_EXPORT __attribute__((weak))
 
-LIBALLOC_REPLACEABLE LIBALLOC_HIT_PATH void* operator new(size_t n) { return allocate_new(n); }
+LIBALLOC_PLACE_HIT_PATH(new);
+LIBALLOC_REPLACEABLE LIBALLOC_HIT_PATH(new) void* operator new(size_t n) { return allocate_new(n); }
 LIBALLOC_REPLACEABLE void* operator new[](size_t n) { return ::operator new(n); }
 LIBALLOC_REPLACEABLE void* operator new(size_t n, std::align_val_t a) { return allocate_new(n, a); }
 LIBALLOC_REPLACEABLE void* operator new[](size_t n, std::align_val_t a) { return ::operator new(n, a); }
@@ -138,7 +139,8 @@ LIBALLOC_REPLACEABLE void* operator new[](size_t n, std::align_val_t a, const st
   return call_replaced(now, n, a);
 }
 
-LIBALLOC_REPLACEABLE LIBALLOC_HIT_PATH void operator delete(void* p) noexcept { liballoc::release(p); }
+LIBALLOC_PLACE_HIT_PATH(delete);
+LIBALLOC_REPLACEABLE LIBALLOC_HIT_PATH(delete) void operator delete(void* p) noexcept { liballoc::release(p); }
 LIBALLOC_REPLACEABLE void operator delete[](void* p) noexcept { ::operator delete(p); }
 LIBALLOC_REPLACEABLE void operator delete(void* p, size_t n) noexcept {
   check_size(p, n, 1);

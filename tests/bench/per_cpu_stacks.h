@@ -37,7 +37,7 @@ inline constinit Table g_empty{};
 inline constinit thread_local Table* t_cache LIBALLOC_TLS_MODEL = &g_empty;
 
 // Null when the stack is empty.
-LIBALLOC_NOINLINE LIBALLOC_HIT_PATH inline void* thread_pop(std::size_t offset) {
+LIBALLOC_NOINLINE __attribute__((aligned(64))) inline void* thread_pop(std::size_t offset) {
   Stack& stack = stack_at(t_cache, offset);
   void** top = stack.top;
   if (LIBALLOC_UNLIKELY(top == stack.base)) return nullptr;
@@ -47,7 +47,7 @@ LIBALLOC_NOINLINE LIBALLOC_HIT_PATH inline void* thread_pop(std::size_t offset) 
 }
 
 // False when the stack is full, or the slot is the one that was pushed last.
-LIBALLOC_NOINLINE LIBALLOC_HIT_PATH inline bool thread_push(std::size_t offset, void* slot) {
+LIBALLOC_NOINLINE __attribute__((aligned(64))) inline bool thread_push(std::size_t offset, void* slot) {
   Stack& stack = stack_at(t_cache, offset);
   void** top = stack.top;
   if (LIBALLOC_UNLIKELY(top == stack.limit)) return false;
@@ -98,7 +98,7 @@ inline constinit CpuTables g_cpu{};
 static_assert(RSEQ_SIG == 0x53053053 && offsetof(Stack, base) == 8 && offsetof(Stack, limit) == 16);
 
 // As thread_pop().
-LIBALLOC_NOINLINE LIBALLOC_HIT_PATH inline void* cpu_pop(std::size_t offset) {
+LIBALLOC_NOINLINE __attribute__((aligned(64))) inline void* cpu_pop(std::size_t offset) {
   void* slot;
   std::uintptr_t at, top;
   asm volatile(SEQUENCE_BEGIN
@@ -115,7 +115,7 @@ LIBALLOC_NOINLINE LIBALLOC_HIT_PATH inline void* cpu_pop(std::size_t offset) {
 }
 
 // As thread_push().
-LIBALLOC_NOINLINE LIBALLOC_HIT_PATH inline bool cpu_push(std::size_t offset, void* slot) {
+LIBALLOC_NOINLINE __attribute__((aligned(64))) inline bool cpu_push(std::size_t offset, void* slot) {
   bool pushed;
   std::uintptr_t at, top;
   asm volatile(SEQUENCE_BEGIN

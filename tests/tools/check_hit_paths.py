@@ -21,6 +21,9 @@ PATHS = [
     ("operator new, to 1016 bytes", "_Znwm", False),
     ("operator delete", "_ZdlPv", False),
 ]
+# Where these begin in their cache line, see LIBALLOC_HIT_PATH().
+PLACED = ("malloc", "free", "_Znwm", "_ZdlPv")
+LINE_BYTES, PLACE = 64, 16
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*?)\s*(?:#.*)?$")
 LIMIT = 200  # instructions; a path that is longer is not a hit path
 
@@ -114,6 +117,9 @@ def walk(code, symbols, symbol, take_first):
 
 def measure(library):
     code, symbols = disassemble(library)
+    for symbol in PLACED:
+        if symbol in symbols and symbols[symbol] % LINE_BYTES != PLACE:
+            raise Failed("%s begins %d bytes into a cache line, not %d" % (symbol, symbols[symbol] % LINE_BYTES, PLACE))
     return {name: walk(code, symbols, symbol, take_first) for name, symbol, take_first in PATHS}
 
 
