@@ -1,6 +1,7 @@
 # measure.py - runs one workload under one allocator and returns what it cost.
 # Every run goes through bench_measure, a small static program: a child's peak RSS starts at that of its parent.
 
+import contextlib
 import hashlib
 import json
 import os
@@ -41,6 +42,18 @@ class Run:
         self.digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+@contextlib.contextmanager
+def one_processor(turn):
+    """What is started within runs on one processor, another one each turn. Those of a virtual machine differ by half, by what their
+    neighbours do, so where the scheduler happens to put a program would decide more than its allocator."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(before)[turn % len(before)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 class Runner:
     """Runs workloads; bin_dir holds the bench_ programs, work_dir is a temporary directory, shm_dir the segments'."""
 
@@ -67,15 +80,16 @@ class Runner:
             raise Failed("exit code %d: %s" % (done.returncode, done.stderr.strip()[-300:]))
         return int(counts[0])
 
-    def run(self, workload, allocator, quick, percent=None):
-        """One run. Raises Failed."""
+    def run(self, workload, allocator, quick, percent=None, turn=0):
+        """One run; those of one turn are to be compared. Raises Failed."""
         command = workload.command(self.bin_dir, quick, percent)
         if workload.name == "redis":
             return self._run_redis(workload, allocator, int(command[1]))
         result, line = self._measured(allocator, workload, command)
         try:
-            done = subprocess.run(line, env=clean_env(), cwd=self.work_dir, stdin=subprocess.DEVNULL, text=True,
-                                  capture_output=True, timeout=TIMEOUT_S, check=False)
+            with one_processor(turn) if workload.one else contextlib.nullcontext():
+                done = subprocess.run(line, env=clean_env(), cwd=self.work_dir, stdin=subprocess.DEVNULL, text=True,
+                                      capture_output=True, timeout=TIMEOUT_S, check=False)
         except subprocess.TimeoutExpired as error:
             raise Failed("not done after %d s" % TIMEOUT_S) from error
         if done.returncode != 0:

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # price.py - what telemetry costs a program: the same library with telemetry compiled out, turned off, on, and on while an agent
-# is made to read every process ten times a second. Runs interleaved; the smallest time of each stands for it.
+# is made to read every process ten times a second. Runs interleaved; ratios are formed within a round.
 # Called by scripts/bench --price. It writes to temporary directories only.
 """Prints the price of telemetry per workload, relative to the library without any."""
 
@@ -8,6 +8,7 @@ import argparse
 import math
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -67,14 +68,15 @@ def geometric_mean(values):
 
 
 def table(names, costs, digits):
-    """Markdown: a row per workload, each column relative to the first."""
+    """Markdown: a row per workload. Of costs[workload][column], one figure per round, the median of the first column, and of the
+    others the median of the ratios within the rounds."""
     lines = ["| workload | " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
     ratios = {column: [] for column in COLUMNS}
     for name in names:
         first = costs[name][COLUMNS[0]]
         for column in COLUMNS:
-            ratios[column].append(costs[name][column] / first)
-        lines.append("| %s | %.*f | " % (name, digits, first) +
+            ratios[column].append(statistics.median(value / base for value, base in zip(costs[name][column], first)))
+        lines.append("| %s | %.*f | " % (name, digits, statistics.median(first)) +
                      " | ".join("%.3f" % ratios[column][-1] for column in COLUMNS[1:]) + " |")
     lines.append("| **geometric mean** | | " + " | ".join("**%.3f**" % geometric_mean(ratios[c]) for c in COLUMNS[1:]) + " |")
     return "\n".join(lines)
@@ -107,7 +109,7 @@ def main(argv):
                    (COLUMNS[1], allocator_table.Allocator("off", options.library, {"LIBALLOC_TELEMETRY": "0"}, True), alone),
                    (COLUMNS[2], on, alone), (COLUMNS[3], on, read)]
         if options.instructions:
-            counts = {w.name: {c: runner.instructions(w, a, options.percent) / 1e6 for c, a, runner in columns[:3]} for w in works}
+            counts = {w.name: {c: [runner.instructions(w, a, options.percent) / 1e6] for c, a, runner in columns[:3]} for w in works}
             for row in counts.values():
                 row[COLUMNS[3]] = row[COLUMNS[2]]  # an agent takes no part in the program
             print("Millions of instructions, and ratios:\n\n" + table([w.name for w in works], counts, 1))
@@ -120,15 +122,14 @@ def main(argv):
                 for position, workload in enumerate(works):
                     turn = (number + position) % len(columns)
                     for column, allocator, runner in columns[turn:] + columns[:turn]:
-                        run = runner.run(workload, allocator, options.percent < 100, options.percent)
+                        run = runner.run(workload, allocator, options.percent < 100, options.percent, number)
                         for kept, value in ((wall, run.time), (cpu, run.cpu)):
-                            row = kept.setdefault(workload.name, {})
-                            row[column] = min(row.get(column, value), value)
+                            kept.setdefault(workload.name, {}).setdefault(column, []).append(value)
                 print("round %d of %d: %.0f s" % (number + 1, options.rounds, time.monotonic() - began), file=sys.stderr)
         finally:
             reader.stop()
     names = [w.name for w in works]
-    print("Wall time, s, least of %d, and ratios:\n\n%s\n\nProcessor time:\n\n%s\n\n%d readings by the agent." % (
+    print("Wall time, s, median of %d, and of the ratios within the rounds:\n\n%s\n\nProcessor time:\n\n%s\n\n%d readings by the agent." % (
         options.rounds, table(names, wall, 3), table(names, cpu, 3), reader.reads))
     return 0
 

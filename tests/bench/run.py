@@ -82,7 +82,7 @@ def measure_all(chosen, works, runner, options, say):
                 if late or (workload.name, allocator.name) in failed:
                     continue
                 try:
-                    run = runner.run(workload, allocator, options.quick, options.percent)
+                    run = runner.run(workload, allocator, options.quick, options.percent, number)
                     wanted = digests.setdefault(workload.name, run.digest)
                     if run.digest != wanted:
                         raise measure.Failed("its output differs from that under other allocators")
