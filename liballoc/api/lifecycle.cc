@@ -6,11 +6,16 @@
 #include "liballoc/base/syscall.h"
 #include "liballoc/core/runtime.h"
 #include "liballoc/core/thread.h"
+#include "liballoc/os/os.h"
 
 namespace {
 
 // Early among constructors of this library's priority range; allocations before it are served and counted all the same.
-__attribute__((constructor(101))) void start() { liballoc::runtime_start_telemetry(environ); }
+__attribute__((constructor(101))) void start() {
+  liballoc::read_clock_by_call(true);
+  liballoc::runtime_start_telemetry(environ);
+  liballoc::read_clock_by_call(false);
+}
 
 __attribute__((destructor(101))) void stop() {
   liballoc::thread_report_double_free();  // one that nothing came after has not been met yet

@@ -142,6 +142,7 @@ void runtime_start_telemetry(const char* const* environment) {
 void runtime_exit() {
   scavenge_thread_stop();
   if (!g_segment.active() || g_segment_pid.load(std::memory_order_relaxed) != sys::current_pid()) return;
+  read_clock_by_call(true);
   bridge_publish_memstats();
   g_segment.retire(LIBALLOC_EXIT_CLEAN, g_config.keep_segment);
 }

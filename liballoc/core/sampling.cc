@@ -47,33 +47,24 @@ void sample_object(Thread& thread, Span* span, uint32_t slot, void* object, size
     if (sample.stack == 0) return;
     if (stack.depth != 0) thread.walks.keep(sample.stack);
   }
-  sample.bucket = g_segment.intern_bucket(sample.stack, span->cache_class, allocated, period);
-  if (sample.bucket == 0) return;
   sample.address = reinterpret_cast<uintptr_t>(object);
   sample.requested_bytes = requested;
   sample.allocated_bytes = allocated;
   sample.time_ns = now;
   sample.period = period;
   sample.tid = thread.tid;
-  const uint32_t record = g_segment.add_sample(sample, stack.truncated);
-  if (record == 0) return;
-  if (!add_special(g_heap.map(), span, slot, record)) {
-    static_cast<void>(g_segment.remove_sample(record, nullptr));
-    return;
-  }
-  g_segment.emit(LIBALLOC_EVENT_SAMPLE, thread.tid, now, sample.address, requested, allocated,
-                 sample.stack | uint64_t{sample.bucket} << 32, period);
+  Special* special = add_special(g_heap.map(), span, slot, 0);
+  if (special == nullptr) return;
+  special->sample_record = g_segment.add_sample(&sample, span->cache_class, stack.truncated);
+  if (special->sample_record == 0) static_cast<void>(remove_special(g_heap.map(), span, slot));
 }
 
 void unsample_object(Thread& thread, Span* span, uint32_t slot, bool resized) {
   const uint32_t record = remove_special(g_heap.map(), span, slot);
   if (record == 0) return;
-  liballoc_abi_sample sample = {};
-  if (!g_segment.remove_sample(record, &sample)) return;
   const uint64_t now = monotonic_ns();
-  g_segment.emit(LIBALLOC_EVENT_SAMPLE_FREE, thread.tid, now, sample.address,
-                 sample.requested_bytes, sample.allocated_bytes,
-                 sample.stack | uint64_t{sample.bucket} << 32, now - sample.time_ns);
+  liballoc_abi_sample sample = {};
+  if (!g_segment.remove_sample(record, thread.tid, now, &sample)) return;
   if (!resized) note_freed_sample(sample, thread.tid, now);
 }
 

@@ -22,10 +22,10 @@ void set_filter_locked(Span* span) {
 
 }  // namespace
 
-bool add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_record) {
+Special* add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_record) {
   LockHolder hold(g_lock);
   Special* special = g_storage.allocate();
-  if (special == nullptr) return false;
+  if (special == nullptr) return nullptr;
   special->slot = slot;
   special->sample_record = sample_record;
   if (span->specials == nullptr && span->size_class != 0) map.set_class(span, 0);  // pages of large objects have none
@@ -35,7 +35,7 @@ bool add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_recor
   special->next = *at;
   store_relaxed(at, special);  // has_specials() looks without the lock
   set_filter_locked(span);
-  return true;
+  return special;
 }
 
 uint32_t remove_special(ArenaMap& map, Span* span, uint32_t slot) {

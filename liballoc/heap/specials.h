@@ -18,8 +18,9 @@ struct Special {
   uint32_t sample_record;  // in the segment's live-sample table
 };
 
-// False when metadata ran out: the object then goes unmarked. The slot must be taken and have no special yet.
-[[nodiscard]] bool add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_record);
+// Null when metadata ran out: the object then goes unmarked. The slot must be taken and have no special yet. Whoever owns the
+// object may set the record later, before he hands the object out.
+[[nodiscard]] Special* add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_record);
 // The sample record of the slot's special, which is removed; 0 = it has none.
 uint32_t remove_special(ArenaMap& map, Span* span, uint32_t slot);
 // The sample record of the slot's special; 0 = it has none.

@@ -5,6 +5,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include <atomic>
+
 #include "liballoc/base/compiler.h"
 #include "liballoc/base/syscall.h"
 #include "liballoc/os/os.h"
@@ -59,10 +61,14 @@ long linux_dump(void* at, size_t bytes, bool wanted) {
   return sys::raw_syscall(SYS_madvise, sys::arg(at), sys::arg(bytes), wanted ? MADV_DODUMP : MADV_DONTDUMP);
 }
 
+// Relaxed: either way tells the time.
+constinit std::atomic<bool> g_clock_by_call{false};
+
 uint64_t clock_ns(clockid_t id) {
-  timespec ts{};
-  clock_gettime(id, &ts);  // the vDSO: no system call, no lock, errno untouched on valid ids
-  return static_cast<uint64_t>(ts.tv_sec) * 1000000000u + static_cast<uint64_t>(ts.tv_nsec);
+  timespec t{};
+  if (LIBALLOC_UNLIKELY(g_clock_by_call.load(std::memory_order_relaxed))) sys::raw_syscall(SYS_clock_gettime, id, sys::arg(&t));
+  else clock_gettime(id, &t);  // the vDSO: no system call, no lock, errno untouched on valid ids
+  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
 }
 
 // Written by tests before they start threads, read everywhere.
@@ -92,6 +98,7 @@ uint64_t monotonic_ns() { return LIBALLOC_UNLIKELY(g_clock != nullptr) ? g_clock
 uint64_t monotonic_coarse_ns() {
   return LIBALLOC_UNLIKELY(g_clock != nullptr) ? g_clock() : clock_ns(CLOCK_MONOTONIC_COARSE);
 }
+void read_clock_by_call(bool on) { g_clock_by_call.store(on, std::memory_order_relaxed); }
 void set_clock_for_test(uint64_t (*clock)()) { g_clock = clock; }
 uint64_t realtime_ns() { return clock_ns(CLOCK_REALTIME); }
 

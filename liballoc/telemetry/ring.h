@@ -17,7 +17,7 @@ class Ring {
  public:
   constexpr Ring() = default;
   static constexpr uint32_t kCapacity = 8192;     // records; a power of two
-  static constexpr uint32_t kFirstRecords = 256;  // backed from the start
+  static constexpr uint32_t kFirstRecords = 64;   // backed from the start
   static constexpr uint32_t kStepRecords = 1024;  // backed at a time afterwards
   // Where the file cannot grow: all of it is backed from the start.
   static constexpr uint32_t kFixedCapacity = 1024;

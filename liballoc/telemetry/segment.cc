@@ -108,13 +108,6 @@ uint32_t Segment::intern_stack(const uintptr_t* pcs, uint32_t depth, bool trunca
   return stacks_.add(pcs, depth, truncated, hash);
 }
 
-uint32_t Segment::intern_bucket(uint32_t stack, uint32_t cache_class, uint64_t allocated,
-                                uint64_t period) {
-  if (!active()) return 0;
-  LockHolder hold(telemetry_lock_);
-  return buckets_.intern(stack, cache_class, allocated, period);
-}
-
 // Each a word of its own beside the sequence: a reader sees a recent value of each, and the right ones at rest.
 void Segment::store_sample_counts_locked() {
   store_relaxed(&memstats_->samples_taken, samples_taken_);
@@ -122,27 +115,37 @@ void Segment::store_sample_counts_locked() {
   store_relaxed(&memstats_->samples_truncated, samples_truncated_);
 }
 
-uint32_t Segment::add_sample(const liballoc_abi_sample& sample, bool truncated) {
+void Segment::emit_sample_locked(uint32_t kind, uint32_t tid, uint64_t now_ns, const liballoc_abi_sample& sample, uint64_t e) {
+  emit_locked(kind, tid, now_ns, sample.address, sample.requested_bytes, sample.allocated_bytes,
+              sample.stack | uint64_t{sample.bucket} << 32, e);
+}
+
+// Both locks before the first store: an acquire waits for all stores before it, and the lines that these two write are cold.
+uint32_t Segment::add_sample(liballoc_abi_sample* sample, uint32_t cache_class, bool truncated) {
   if (!active()) return 0;
   LockHolder hold(telemetry_lock_);
-  if (!buckets_.valid(sample.bucket) || sample.address == 0) {
+  LockHolder hold_ring(ring_lock_);
+  sample->bucket = sample->address == 0 ? 0 : buckets_.intern(sample->stack, cache_class, sample->allocated_bytes, sample->period);
+  if (sample->bucket == 0) {
     samples_.count_dropped();
     return 0;
   }
   const uint32_t number = samples_.acquire();
   if (number == SlotTable::kNone) return 0;
-  store_sequenced(samples_.record<liballoc_abi_sample>(number), sample);
-  buckets_.count_alloc(sample.bucket, sample.requested_bytes);
+  store_sequenced(samples_.record<liballoc_abi_sample>(number), *sample);
+  buckets_.count_alloc(sample->bucket, sample->requested_bytes);
   samples_taken_++;
   samples_live_++;
   if (truncated) samples_truncated_++;
   store_sample_counts_locked();
+  emit_sample_locked(LIBALLOC_EVENT_SAMPLE, sample->tid, sample->time_ns, *sample, sample->period);
   return number + 1;
 }
 
-bool Segment::remove_sample(uint32_t record, liballoc_abi_sample* out) {
+bool Segment::remove_sample(uint32_t record, uint32_t tid, uint64_t now_ns, liballoc_abi_sample* out) {
   if (!active() || record == 0) return false;
   LockHolder hold(telemetry_lock_);
+  LockHolder hold_ring(ring_lock_);
   if (!samples_.valid(record - 1)) return false;
   auto* const live = samples_.record<liballoc_abi_sample>(record - 1);
   if (live->address == 0) return false;
@@ -155,6 +158,7 @@ bool Segment::remove_sample(uint32_t record, liballoc_abi_sample* out) {
   samples_.give_back(record - 1);
   samples_live_--;
   store_sample_counts_locked();
+  emit_sample_locked(LIBALLOC_EVENT_SAMPLE_FREE, tid, now_ns, was, now_ns - was.time_ns);
   if (out != nullptr) *out = was;
   return true;
 }
@@ -200,6 +204,11 @@ void Segment::emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uin
                    uint64_t d, uint64_t e) {
   if (!active()) return;
   LockHolder hold(ring_lock_);
+  emit_locked(kind, tid, now_ns, a, b, c, d, e);
+}
+
+void Segment::emit_locked(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                          uint64_t e) {
   if (LIBALLOC_UNLIKELY(ring_.unbacked()) && !ring_.back()) return ring_.skip();
   ring_.write(kind, tid, now_ns, a, b, c, d, e);
 }

@@ -91,14 +91,13 @@ class Segment {
                         uint64_t now_ns);
   // The frames of a stack that was interned, leaf first, at most `max`; returns how many.
   uint32_t stored_stack(uint32_t stack, uint64_t* pcs, uint32_t max) const;
-  uint32_t intern_bucket(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period);
-  // Stores the live sample and counts it in its bucket, or does neither. sample.sequence is
-  // ignored.
-  // `truncated`: its stack was cut at the depth limit.
-  uint32_t add_sample(const liballoc_abi_sample& sample, bool truncated = false);
-  // Ends a live sample and counts the free in its bucket; *out (may be null) is what it was. False
-  // when it is not live.
-  bool remove_sample(uint32_t record, liballoc_abi_sample* out);
+  // Stores the live sample, counts it in the bucket of its stack, class, size and period (sample->bucket is filled in) and tells
+  // the ring; or does none of it, and counts what was dropped. sample->sequence is ignored. `truncated`: its stack was cut at the
+  // depth limit.
+  uint32_t add_sample(liballoc_abi_sample* sample, uint32_t cache_class, bool truncated = false);
+  // Ends a live sample, counts the free in its bucket and tells the ring who freed it and when; *out (may be null) is what it was.
+  // False when it is not live.
+  bool remove_sample(uint32_t record, uint32_t tid, uint64_t now_ns, liballoc_abi_sample* out);
   // Null when it is not live. Stable until it is removed.
   const liballoc_abi_sample* sample(uint32_t record) const;
   // False when it is not live, or record is 0.
@@ -148,6 +147,8 @@ class Segment {
   void note_modules(const uintptr_t* pcs, uint32_t depth, uint64_t now_ns);
   void close_tables();
   void store_sample_counts_locked();
+  void emit_sample_locked(uint32_t kind, uint32_t tid, uint64_t now_ns, const liballoc_abi_sample& sample, uint64_t e);
+  void emit_locked(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e);
   uint64_t private_bytes_locked() const;
 
   std::atomic<bool> active_{false};

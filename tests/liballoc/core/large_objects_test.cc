@@ -81,7 +81,7 @@ TEST(LargeObjectsTest, ASampleFollowsItsObjectsLength) {
   ASSERT_TRUE(span->specials->next == nullptr) << "the old sample has ended";
   const uint32_t record = remove_special(g_heap.map(), span, 0);
   liballoc_abi_sample sample = {};
-  ASSERT_TRUE(g_segment.remove_sample(record, &sample));
+  ASSERT_TRUE(g_segment.remove_sample(record, 1, 2, &sample));
   EXPECT_EQ(sample.address, reinterpret_cast<uintptr_t>(p));
   EXPECT_EQ(sample.requested_bytes, kMiB + 5);
   EXPECT_EQ(sample.allocated_bytes, span->bytes());

@@ -193,9 +193,10 @@ TEST_F(SegmentCreateTest, WithoutASegmentEveryMethodIsANoOp) {
   segment_->set_span_allocated(1, 2);
   segment_->remove_span(1);
   EXPECT_EQ(segment_->intern_stack(pcs, 2, false, 3, 4), 0u);
-  EXPECT_EQ(segment_->intern_bucket(1, 2, 3, 4), 0u);
-  EXPECT_EQ(segment_->add_sample({}), 0u);
-  EXPECT_FALSE(segment_->remove_sample(1, nullptr));
+  liballoc_abi_sample sample{};
+  sample.address = 64;
+  EXPECT_EQ(segment_->add_sample(&sample, 2), 0u);
+  EXPECT_FALSE(segment_->remove_sample(1, 2, 3, nullptr));
   EXPECT_EQ(segment_->sample(1), nullptr);
   segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, 2);
   segment_->publish_memstats({});

@@ -15,14 +15,15 @@ class SegmentForkTest : public SegmentTest {
   void fill() {
     const uintptr_t pcs[] = {0x1000, 0x2000, 0x3000};
     stack_ = segment_->intern_stack(pcs, 3, false, 77, 1);
-    bucket_ = segment_->intern_bucket(stack_, 5, 64, 1024);
     liballoc_abi_sample sample{};
     sample.address = 0xabc0;
-    sample.bucket = bucket_;
-    sample_ = segment_->add_sample(sample);
+    sample.allocated_bytes = 64;
+    sample.period = 1024;
+    sample.stack = stack_;
+    sample_ = segment_->add_sample(&sample, 5);
     span_ = segment_->add_span();
   }
-  uint32_t stack_ = 0, bucket_ = 0, sample_ = 0, span_ = 0;
+  uint32_t stack_ = 0, sample_ = 0, span_ = 0;
 };
 
 TEST_F(SegmentForkTest, ChildDoesNotHaveTheMapping) {
@@ -68,7 +69,7 @@ TEST_F(SegmentForkTest, ChildMakesASegmentOfItsOwn) {
   EXPECT_TRUE(ok);
   EXPECT_TRUE(is_locked(parent_path));
   EXPECT_EQ(parent_file.header().pid, static_cast<uint32_t>(getpid()));
-  EXPECT_EQ(parent_file.extents(LIBALLOC_SECTION_RING).at(0).count, 0u);
+  EXPECT_EQ(parent_file.extents(LIBALLOC_SECTION_RING).at(0).count, 1u);
   EXPECT_EQ(parent_file.header().exit_state, uint64_t{LIBALLOC_EXIT_NONE});
   EXPECT_EQ(dir_.files().size(), 1u);
 }
@@ -101,7 +102,7 @@ TEST_F(SegmentForkTest, ChildOfARawCloneCanStartAfresh) {
       segment_->forget_after_fork();
       if (create() != SegmentStatus::kOk) return;
       fill();
-      done = stack_ == 1 && bucket_ == 1 && sample_ == 1 && span_ == 1;
+      done = stack_ == 1 && sample_ == 1 && span_ == 1;
       segment_->retire(LIBALLOC_EXIT_CLEAN, false);
     })
         .join();
@@ -118,9 +119,9 @@ TEST_F(SegmentForkTest, ParentGoesOnAfterTheFork) {
   EXPECT_TRUE(in_child([] { return true; }));
   segment_->unlock_after_fork();
   EXPECT_EQ(segment_->add_span(), span_ + 1);
-  EXPECT_TRUE(segment_->remove_sample(sample_, nullptr));
+  EXPECT_TRUE(segment_->remove_sample(sample_, 1, 2, nullptr));
   segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, 2);
-  EXPECT_EQ(view().extents(LIBALLOC_SECTION_RING).at(0).count, 1u);
+  EXPECT_EQ(view().extents(LIBALLOC_SECTION_RING).at(0).count, 3u) << "the sample, its end, and this";
 }
 
 }  // namespace

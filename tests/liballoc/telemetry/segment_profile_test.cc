@@ -17,18 +17,23 @@ class SegmentProfileTest : public SegmentTest {
     return segment_->intern_stack(pcs.data(), static_cast<uint32_t>(pcs.size()), truncated,
                                   hash_of(pcs), now_ns);
   }
-  uint32_t add_sample(uint64_t address, uint32_t bucket, uint64_t requested = 60) {
+  liballoc_abi_sample sample_of(uint32_t stack, uint64_t allocated = 64, uint64_t period = 512) {
     liballoc_abi_sample sample{};
     sample.sequence = 999;
-    sample.address = address;
-    sample.requested_bytes = requested;
-    sample.allocated_bytes = 64;
+    sample.address = 0xdead0;
+    sample.requested_bytes = 61;
+    sample.allocated_bytes = allocated;
     sample.time_ns = 5;
-    sample.period = 512;
-    sample.stack = 1;
-    sample.bucket = bucket;
+    sample.period = period;
+    sample.stack = stack;
     sample.tid = 6;
-    return segment_->add_sample(sample);
+    return sample;
+  }
+  // The bucket that such a sample is counted in.
+  uint32_t bucket_of(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period) {
+    liballoc_abi_sample sample = sample_of(stack, allocated, period);
+    segment_->add_sample(&sample, cache_class);
+    return sample.bucket;
   }
   std::vector<uint64_t> frames_of(uint32_t stack) const {
     const FileView file = view();
@@ -202,26 +207,27 @@ TEST_F(SegmentModulesTest, ModulesGrowOverExtents) {
 
 TEST_F(SegmentProfileTest, BucketIsOnePerKey) {
   ASSERT_EQ(create(), SegmentStatus::kOk);
-  EXPECT_EQ(segment_->intern_bucket(1, 5, 64, 512), 1u);
-  EXPECT_EQ(segment_->intern_bucket(2, 5, 64, 512), 2u);
-  EXPECT_EQ(segment_->intern_bucket(1, 6, 64, 512), 3u);
-  EXPECT_EQ(segment_->intern_bucket(1, 5, 80, 512), 4u);
-  EXPECT_EQ(segment_->intern_bucket(1, 5, 64, 1024), 5u);
-  EXPECT_EQ(segment_->intern_bucket(1, 5, 64, 512), 1u);
-  const liballoc_abi_bucket seen =
-      view().records<liballoc_abi_bucket>(LIBALLOC_SECTION_BUCKETS).at(4);
-  EXPECT_EQ(seen.stack, 1u);
-  EXPECT_EQ(seen.cache_class, 5u);
-  EXPECT_EQ(seen.allocated_bytes, 64u);
-  EXPECT_EQ(seen.period, 1024u);
-  EXPECT_EQ(seen.allocs, 0u);
+  EXPECT_EQ(bucket_of(1, 5, 64, 512), 1u);
+  EXPECT_EQ(bucket_of(2, 5, 64, 512), 2u);
+  EXPECT_EQ(bucket_of(1, 6, 64, 512), 3u);
+  EXPECT_EQ(bucket_of(1, 5, 80, 512), 4u);
+  EXPECT_EQ(bucket_of(1, 5, 64, 1024), 5u);
+  EXPECT_EQ(bucket_of(1, 5, 64, 512), 1u);
+  const auto buckets = view().records<liballoc_abi_bucket>(LIBALLOC_SECTION_BUCKETS);
+  EXPECT_EQ(buckets.at(4).stack, 1u);
+  EXPECT_EQ(buckets.at(4).cache_class, 5u);
+  EXPECT_EQ(buckets.at(4).allocated_bytes, 64u);
+  EXPECT_EQ(buckets.at(4).period, 1024u);
+  EXPECT_EQ(buckets.at(4).allocs, 1u);
+  EXPECT_EQ(buckets.at(0).allocs, 2u);
 }
 
 TEST_F(SegmentProfileTest, SampleIsReadAsAddedAndCountedInItsBucket) {
   ASSERT_EQ(create(), SegmentStatus::kOk);
-  const uint32_t bucket = segment_->intern_bucket(1, 5, 64, 512);
-  const uint32_t record = add_sample(0xdead0, bucket, 61);
+  liballoc_abi_sample sample = sample_of(1);
+  const uint32_t record = segment_->add_sample(&sample, 5);
   ASSERT_EQ(record, 1u);
+  EXPECT_EQ(sample.bucket, 1u);
   const liballoc_abi_sample seen =
       view().records<liballoc_abi_sample>(LIBALLOC_SECTION_SAMPLES).at(0);
   EXPECT_EQ(seen.sequence, 2u);
@@ -230,7 +236,8 @@ TEST_F(SegmentProfileTest, SampleIsReadAsAddedAndCountedInItsBucket) {
   EXPECT_EQ(seen.allocated_bytes, 64u);
   EXPECT_EQ(seen.time_ns, 5u);
   EXPECT_EQ(seen.period, 512u);
-  EXPECT_EQ(seen.bucket, bucket);
+  EXPECT_EQ(seen.stack, 1u);
+  EXPECT_EQ(seen.bucket, 1u);
   EXPECT_EQ(seen.tid, 6u);
   ASSERT_NE(segment_->sample(record), nullptr);
   EXPECT_EQ(segment_->sample(record)->address, 0xdead0u);
@@ -240,25 +247,53 @@ TEST_F(SegmentProfileTest, SampleIsReadAsAddedAndCountedInItsBucket) {
   EXPECT_EQ(counts.frees, 0u);
 
   liballoc_abi_sample was{};
-  EXPECT_TRUE(segment_->remove_sample(record, &was));
+  EXPECT_TRUE(segment_->remove_sample(record, 7, 25, &was));
   EXPECT_EQ(was.address, 0xdead0u);
-  EXPECT_EQ(was.bucket, bucket);
+  EXPECT_EQ(was.bucket, 1u);
   EXPECT_EQ(segment_->sample(record), nullptr);
-  EXPECT_FALSE(segment_->remove_sample(record, &was));
-  EXPECT_FALSE(segment_->remove_sample(4711, &was));
+  EXPECT_FALSE(segment_->remove_sample(record, 7, 25, &was));
+  EXPECT_FALSE(segment_->remove_sample(4711, 7, 25, &was));
   EXPECT_EQ(view().records<liballoc_abi_sample>(LIBALLOC_SECTION_SAMPLES).at(0).address, 0u);
   counts = view().records<liballoc_abi_bucket>(LIBALLOC_SECTION_BUCKETS).at(0);
   EXPECT_EQ(counts.allocs, 1u);
   EXPECT_EQ(counts.frees, 1u);
   EXPECT_EQ(counts.free_requested, 61u);
-  EXPECT_EQ(add_sample(0xbeef0, bucket), record);
+  EXPECT_EQ(segment_->add_sample(&sample, 5), record);
 }
 
-TEST_F(SegmentProfileTest, SampleWithoutABucketIsDroppedAndCounted) {
+TEST_F(SegmentProfileTest, TheRingTellsOfASampleAndOfItsFree) {
   ASSERT_EQ(create(), SegmentStatus::kOk);
-  EXPECT_EQ(add_sample(0xdead0, 0), 0u);
-  EXPECT_EQ(add_sample(0xdead0, 1), 0u);  // there is no bucket 1 yet
-  EXPECT_EQ(view().dropped(LIBALLOC_SECTION_SAMPLES), 2u);
+  liballoc_abi_sample sample = sample_of(3);
+  const uint32_t record = segment_->add_sample(&sample, 5);
+  ASSERT_TRUE(segment_->remove_sample(record, 7, 25, nullptr));
+  EXPECT_FALSE(segment_->remove_sample(record, 7, 26, nullptr));
+  const auto ring = view().extents(LIBALLOC_SECTION_RING).at(0);
+  ASSERT_EQ(ring.count, 2u) << "nothing is told of what was not done";
+  const auto added = view().at<liballoc_abi_record>(ring.offset);
+  EXPECT_EQ(added.kind, uint32_t{LIBALLOC_EVENT_SAMPLE});
+  EXPECT_EQ(added.tid, 6u);
+  EXPECT_EQ(added.time_ns, 5u);
+  EXPECT_EQ(added.a, 0xdead0u);
+  EXPECT_EQ(added.b, 61u);
+  EXPECT_EQ(added.c, 64u);
+  EXPECT_EQ(added.d, 3u | uint64_t{1} << 32);
+  EXPECT_EQ(added.e, 512u);
+  const auto freed = view().at<liballoc_abi_record>(ring.offset + ring.stride);
+  EXPECT_EQ(freed.kind, uint32_t{LIBALLOC_EVENT_SAMPLE_FREE});
+  EXPECT_EQ(freed.tid, 7u);
+  EXPECT_EQ(freed.time_ns, 25u);
+  EXPECT_EQ(freed.a, 0xdead0u);
+  EXPECT_EQ(freed.d, added.d);
+  EXPECT_EQ(freed.e, 20u) << "how long it lived";
+}
+
+TEST_F(SegmentProfileTest, SampleWithoutAnAddressIsDroppedAndCounted) {
+  ASSERT_EQ(create(), SegmentStatus::kOk);
+  liballoc_abi_sample sample = sample_of(1);
+  sample.address = 0;
+  EXPECT_EQ(segment_->add_sample(&sample, 5), 0u);
+  EXPECT_EQ(view().dropped(LIBALLOC_SECTION_SAMPLES), 1u);
+  EXPECT_TRUE(view().records<liballoc_abi_bucket>(LIBALLOC_SECTION_BUCKETS).empty());
 }
 
 TEST_F(SegmentProfileTest, FullTablesKeepAllocationsAndFreesInBalance) {
@@ -267,10 +302,9 @@ TEST_F(SegmentProfileTest, FullTablesKeepAllocationsAndFreesInBalance) {
   uint64_t refused_buckets = 0, refused_samples = 0;
   for (uint32_t i = 0; i < 60000; i++) {
     // The last third goes to buckets that there are: samples alone run out then.
-    const uint32_t stack = i < 40000 ? 1 + i / 2 : 1 + i % 100;
-    const uint32_t bucket = segment_->intern_bucket(stack, 5, 64, 512);
-    if (bucket == 0) refused_buckets++;
-    const uint32_t record = add_sample(0x1000 + i * 64, bucket);
+    liballoc_abi_sample sample = sample_of(i < 40000 ? 1 + i / 2 : 1 + i % 100);
+    const uint32_t record = segment_->add_sample(&sample, 5);
+    if (sample.bucket == 0) refused_buckets++;
     if (record == 0)
       refused_samples++;
     else
@@ -290,7 +324,7 @@ TEST_F(SegmentProfileTest, FullTablesKeepAllocationsAndFreesInBalance) {
   EXPECT_EQ(sums(), std::make_pair(uint64_t{live.size()}, uint64_t{0}));
   EXPECT_EQ(file.dropped(LIBALLOC_SECTION_BUCKETS), refused_buckets);
   EXPECT_EQ(file.dropped(LIBALLOC_SECTION_SAMPLES), refused_samples);
-  for (const uint32_t record : live) EXPECT_TRUE(segment_->remove_sample(record, nullptr));
+  for (const uint32_t record : live) EXPECT_TRUE(segment_->remove_sample(record, 1, 6, nullptr));
   EXPECT_EQ(sums(), std::make_pair(uint64_t{live.size()}, uint64_t{live.size()}));
 }
 

@@ -160,12 +160,11 @@ TEST_F(SegmentReadersTest, ThreadsThatStoreAtOnceLoseNothing) {
       for (uint32_t i = 0; i < kEach; i++) {
         const uintptr_t pcs[] = {i % 500 + 1, 7};  // the same stacks in every thread
         const uint32_t stack = segment_->intern_stack(pcs, 2, false, pcs[0], 1);
-        const uint32_t bucket = segment_->intern_bucket(stack, 5, 64, 512);
         liballoc_abi_sample sample{};
         sample.address = uintptr_t{t} << 32 | (i + 1);
         sample.requested_bytes = 10;
-        sample.bucket = bucket;
-        live.push_back(segment_->add_sample(sample));
+        sample.stack = stack;
+        live.push_back(segment_->add_sample(&sample, 5));
         ASSERT_NE(live.back(), 0u);
         const uint32_t span = segment_->add_span();
         ASSERT_NE(span, 0u);
@@ -175,7 +174,7 @@ TEST_F(SegmentReadersTest, ThreadsThatStoreAtOnceLoseNothing) {
       }
       for (size_t i = 0; i < live.size(); i += 2) {
         liballoc_abi_sample was{};
-        ASSERT_TRUE(segment_->remove_sample(live[i], &was));
+        ASSERT_TRUE(segment_->remove_sample(live[i], t + 1, 1, &was));
         ASSERT_EQ(was.address, uintptr_t{t} << 32 | (i + 1));
       }
       segment_->leave_thread_block(block);

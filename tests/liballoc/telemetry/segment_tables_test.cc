@@ -242,12 +242,11 @@ TEST_F(SegmentTablesTest, SampleCountsShowWithoutAPublication) {
   liballoc_abi_sample sample{};
   sample.address = 0x2000;
   sample.stack = segment_->intern_stack(pcs, 1, false, 1, 1);
-  sample.bucket = segment_->intern_bucket(sample.stack, 1, 8, 1);
-  const uint32_t first = segment_->add_sample(sample);
+  const uint32_t first = segment_->add_sample(&sample, 1);
   sample.address = 0x3000;
-  segment_->add_sample(sample, true);
+  segment_->add_sample(&sample, 1, true);
   EXPECT_EQ(counts(), (std::vector<uint64_t>{2, 2, 1}));
-  segment_->remove_sample(first, nullptr);
+  segment_->remove_sample(first, 1, 2, nullptr);
   EXPECT_EQ(counts(), (std::vector<uint64_t>{2, 1, 1}));
   segment_->publish_memstats({});
   EXPECT_EQ(counts(), (std::vector<uint64_t>{2, 1, 1})) << "a publication keeps them";
@@ -262,8 +261,7 @@ TEST_F(SegmentTablesTest, PeakKeepsWhatWasInUseAndTheOneBeforeStaysWhole) {
     sample.address = 0x2000 + live.size() * 64;
     sample.requested_bytes = requested;
     sample.stack = stack;
-    sample.bucket = segment_->intern_bucket(stack, cache_class, 64, 1);
-    live.push_back(segment_->add_sample(sample));
+    live.push_back(segment_->add_sample(&sample, cache_class));
   };
   for (uint32_t c = 1; c <= 100; c++) add(c, c);  // more buckets than the table begins with
   add(1, 50);
@@ -274,8 +272,8 @@ TEST_F(SegmentTablesTest, PeakKeepsWhatWasInUseAndTheOneBeforeStaysWhole) {
   EXPECT_EQ(peaks()[0].objects[1], 2u);
   EXPECT_EQ(peaks()[0].requested[1], 51u);
   EXPECT_EQ(peaks()[99].requested[1], 100u);
-  segment_->remove_sample(live[1], nullptr);
-  segment_->remove_sample(live[0], nullptr);
+  segment_->remove_sample(live[1], 1, 2, nullptr);
+  segment_->remove_sample(live[0], 1, 2, nullptr);
   EXPECT_EQ(segment_->record_peak(2 << 20, 88), 2u);
   EXPECT_EQ(peaks()[0].objects[0], 1u);
   EXPECT_EQ(peaks()[0].requested[0], 50u);
