@@ -19,9 +19,6 @@ class BucketTable {
 
   // Record number + 1, made when it is not there; 0 and one more dropped when there is no room.
   uint32_t intern(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period);
-  bool valid(uint32_t number_plus_1) const {
-    return number_plus_1 != 0 && number_plus_1 <= table_.used();
-  }
   void count_alloc(uint32_t number_plus_1, uint64_t requested);
   void count_free(uint32_t number_plus_1, uint64_t requested);
   struct InUse {
