@@ -61,7 +61,7 @@ ALL = [
         "12000000", one=True),
     own("mixed-10k-32k", "random replacement, 10 k objects to 32 KiB", "mixed", "--max", "32768", "--operations",
         "12000000", one=True),
-    Workload("startup", "startup", ("startup",), "/bin/true, again and again", one=True),
+    Workload("startup", "startup", ("startup",), "/bin/true, again and again"),
     Workload("micro", "micro", ("micro",), "ns per malloc+free pair"),
     Workload("latency", "micro", ("latency",), "percentiles of single calls in a steady program"),
     Workload("giveback", "micro", ("giveback",), "memory held some seconds after a burst",
