@@ -13,7 +13,7 @@ namespace liballoc {
 enum class LockRank : uint8_t {
   kFork = 0,
   kThreadRegistry,
-  kClassLists, // the heap's, while a class is made ready
+  kClassLists,  // the heap's, while a class is made ready
   kTransfer,  // one per cache class; only fork holds several, in class order
   kCentral,   // the same
   kPageHeap,

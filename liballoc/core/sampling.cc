@@ -54,9 +54,10 @@ void sample_object(Thread& thread, Span* span, uint32_t slot, void* object, size
   sample.period = period;
   sample.tid = thread.tid;
   Special* special = add_special(g_heap.map(), span, slot, 0);
-  if (special == nullptr) return;
-  special->sample_record = g_segment.add_sample(&sample, span->cache_class, stack.truncated);
-  if (special->sample_record == 0) static_cast<void>(remove_special(g_heap.map(), span, slot));
+  const uint32_t record = g_segment.add_sample(&sample, span->cache_class, stack.truncated);
+  if (special != nullptr && record != 0) special->sample_record = record;
+  else if (record != 0) static_cast<void>(g_segment.remove_sample(record, thread.tid, now, nullptr));  // its free would not find it
+  else if (special != nullptr) static_cast<void>(remove_special(g_heap.map(), span, slot));
 }
 
 void unsample_object(Thread& thread, Span* span, uint32_t slot, bool resized) {

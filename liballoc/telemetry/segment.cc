@@ -120,11 +120,11 @@ void Segment::emit_sample_locked(uint32_t kind, uint32_t tid, uint64_t now_ns, c
               sample.stack | uint64_t{sample.bucket} << 32, e);
 }
 
-// Both locks before the first store: an acquire waits for all stores before it, and the lines that these two write are cold.
+// The ring's lock before the stores: an acquire waits for all stores before it, and the lines that these two write are cold. After
+// what may grow a table: with that lock held nothing does but the ring.
 uint32_t Segment::add_sample(liballoc_abi_sample* sample, uint32_t cache_class, bool truncated) {
   if (!active()) return 0;
   LockHolder hold(telemetry_lock_);
-  LockHolder hold_ring(ring_lock_);
   sample->bucket = sample->address == 0 ? 0 : buckets_.intern(sample->stack, cache_class, sample->allocated_bytes, sample->period);
   if (sample->bucket == 0) {
     samples_.count_dropped();
@@ -132,6 +132,7 @@ uint32_t Segment::add_sample(liballoc_abi_sample* sample, uint32_t cache_class, 
   }
   const uint32_t number = samples_.acquire();
   if (number == SlotTable::kNone) return 0;
+  LockHolder hold_ring(ring_lock_);
   store_sequenced(samples_.record<liballoc_abi_sample>(number), *sample);
   buckets_.count_alloc(sample->bucket, sample->requested_bytes);
   samples_taken_++;
@@ -145,11 +146,11 @@ uint32_t Segment::add_sample(liballoc_abi_sample* sample, uint32_t cache_class, 
 bool Segment::remove_sample(uint32_t record, uint32_t tid, uint64_t now_ns, liballoc_abi_sample* out) {
   if (!active() || record == 0) return false;
   LockHolder hold(telemetry_lock_);
-  LockHolder hold_ring(ring_lock_);
   if (!samples_.valid(record - 1)) return false;
   auto* const live = samples_.record<liballoc_abi_sample>(record - 1);
   if (live->address == 0) return false;
   const liballoc_abi_sample was = *live;
+  LockHolder hold_ring(ring_lock_);
   {
     SequenceWrite write(&live->sequence);
     store_relaxed<uint64_t>(&live->address, 0);  // the rest means nothing without

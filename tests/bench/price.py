@@ -5,7 +5,6 @@
 """Prints the price of telemetry per workload, relative to the library without any."""
 
 import argparse
-import math
 import os
 import socket
 import statistics
@@ -19,6 +18,7 @@ import urllib.request
 
 import allocators as allocator_table
 import measure
+import report
 import workloads as workload_table
 
 COLUMNS = ("compiled out", "off", "on", "on, read at 10 Hz")
@@ -63,23 +63,15 @@ class Reader:
             raise allocator_table.Error("alloc-agent has not answered once")
 
 
-def geometric_mean(values):
-    return math.exp(sum(map(math.log, values)) / len(values))
-
-
 def table(names, costs, digits):
     """Markdown: a row per workload. Of costs[workload][column], one figure per round, the median of the first column, and of the
     others the median of the ratios within the rounds."""
-    lines = ["| workload | " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
-    ratios = {column: [] for column in COLUMNS}
-    for name in names:
-        first = costs[name][COLUMNS[0]]
-        for column in COLUMNS:
-            ratios[column].append(statistics.median(value / base for value, base in zip(costs[name][column], first)))
-        lines.append("| %s | %.*f | " % (name, digits, statistics.median(first)) +
-                     " | ".join("%.3f" % ratios[column][-1] for column in COLUMNS[1:]) + " |")
-    lines.append("| **geometric mean** | | " + " | ".join("**%.3f**" % geometric_mean(ratios[c]) for c in COLUMNS[1:]) + " |")
-    return "\n".join(lines)
+    ratios = {name: [statistics.median(value / base for value, base in zip(costs[name][column], costs[name][COLUMNS[0]]))
+                     for column in COLUMNS[1:]] for name in names}
+    rows = [[name, "%.*f" % (digits, statistics.median(costs[name][COLUMNS[0]])), *("%.3f" % r for r in ratios[name])]
+            for name in names]
+    rows.append(["**geometric mean**", "", *("**%.3f**" % report.geomean(column) for column in zip(*ratios.values()))])
+    return report.table(["workload", *COLUMNS], rows)
 
 
 def main(argv):

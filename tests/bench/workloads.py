@@ -61,6 +61,7 @@ ALL = [
         "12000000", one=True),
     own("mixed-10k-32k", "random replacement, 10 k objects to 32 KiB", "mixed", "--max", "32768", "--operations",
         "12000000", one=True),
+    # Not `one`: the agent, which opens each new segment, would take the same processor.
     Workload("startup", "startup", ("startup",), "/bin/true, again and again"),
     Workload("micro", "micro", ("micro",), "ns per malloc+free pair"),
     Workload("latency", "micro", ("latency",), "percentiles of single calls in a steady program"),
