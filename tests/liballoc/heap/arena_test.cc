@@ -41,13 +41,7 @@ constexpr uintptr_t kFirstHint = uintptr_t{0x0040} << 32;
 #endif
 
 // Whether a sanitizer's shadow or heap lies at the hinted addresses: then no hint is served.
-#if defined(__SANITIZE_ADDRESS__) || LIBALLOC_TSAN
-constexpr bool kHintsAreTaken = true;
-#elif defined(__has_feature)
-constexpr bool kHintsAreTaken = __has_feature(address_sanitizer);
-#else
-constexpr bool kHintsAreTaken = false;
-#endif
+constexpr bool kHintsAreTaken = LIBALLOC_TEST_SANITIZED;
 
 TEST(ArenaHintsTest, TheFirstHintIsServedContiguously) {
   if (kHintsAreTaken) GTEST_SKIP() << "a sanitizer is at the hinted addresses";
