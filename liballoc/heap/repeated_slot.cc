@@ -1,7 +1,7 @@
 // repeated_slot.cc - see repeated_slot.h.
 #include "liballoc/heap/repeated_slot.h"
 
-#include <cstring>
+#include <iterator>
 
 #include "liballoc/base/compiler.h"
 
@@ -9,23 +9,54 @@ namespace liballoc {
 
 namespace {
 
-constexpr uint32_t kMostCompared = 255;
+constexpr uint32_t kMostCompared = 256;
+constexpr uint32_t kTableBits = 9;
 
-uint32_t first_repeated_of_few(void* const* slots, uint32_t n) {
-  uint8_t table[512];  // index + 1, 0 = empty; of a small batch only the first part is in use
-  uint32_t bits = 5;
-  while (n > uint32_t{1} << (bits - 1)) bits++;
-  memset(table, 0, size_t{1} << bits);
-  for (uint32_t i = 0; i < n; i++) {
-    const uintptr_t p = reinterpret_cast<uintptr_t>(slots[i]);
-    uint32_t at = static_cast<uint32_t>(p * 0x9e3779b97f4a7c15u >> (64 - bits));
-    while (LIBALLOC_UNLIKELY(table[at] != 0)) {
-      if (slots[table[at] - 1] == slots[i]) return i;
-      at = (at + 1) & ((1u << bits) - 1);
+// Odd multipliers with little in common: what meets in one round parts in the next.
+constexpr uint64_t kMultipliers[] = {0x9e3779b97f4a7c15u, 0xd1342543de82ef95u, 0xaf251af3b0f025b5u, 0xb564ef22ec7aece5u};
+
+uint32_t bucket_of(const void* slot, uint64_t multiplier) {
+  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(slot) * multiplier >> (64 - kTableBits));
+}
+
+// The slow way, and the exact answer.
+uint32_t first_repeated_by_pairs(void* const* slots, uint32_t n) {
+  for (uint32_t i = 1; i < n; i++) {
+    for (uint32_t j = 0; j < i; j++) {
+      if (slots[i] == slots[j]) return i;
     }
-    table[at] = static_cast<uint8_t>(i + 1);
   }
   return n;
+}
+
+// Rounds without a branch that depends on the slots. In a round each slot writes its index into its bucket; who finds another's
+// there is compared with that one and goes into the next round. Of a bucket one stays, and whoever equals it was in that bucket.
+bool any_repeated(void* const* slots, uint32_t n) {
+  uint8_t table[1u << kTableBits];  // read only where this round has written
+  uint8_t rest[kMostCompared];
+  for (uint32_t i = 0; i < n; i++) table[bucket_of(slots[i], kMultipliers[0])] = static_cast<uint8_t>(i);
+  uint32_t left = 0;
+  bool repeated = false;
+  for (uint32_t i = 0; i < n; i++) {
+    const uint32_t winner = table[bucket_of(slots[i], kMultipliers[0])];
+    repeated |= static_cast<bool>((winner != i) & (slots[winner] == slots[i]));
+    rest[left] = static_cast<uint8_t>(i);
+    left += winner != i;
+  }
+  for (uint32_t round = 1; left > 1 && !repeated; round++) {
+    if (round == std::size(kMultipliers)) return true;  // never seen but of slots that repeat; the slow way knows
+    const uint64_t multiplier = kMultipliers[round];
+    for (uint32_t k = 0; k < left; k++) table[bucket_of(slots[rest[k]], multiplier)] = rest[k];
+    uint32_t next = 0;
+    for (uint32_t k = 0; k < left; k++) {
+      const uint32_t i = rest[k], winner = table[bucket_of(slots[i], multiplier)];
+      repeated |= static_cast<bool>((winner != i) & (slots[winner] == slots[i]));
+      rest[next] = static_cast<uint8_t>(i);
+      next += winner != i;
+    }
+    left = next;
+  }
+  return repeated;
 }
 
 }  // namespace
@@ -33,8 +64,9 @@ uint32_t first_repeated_of_few(void* const* slots, uint32_t n) {
 uint32_t first_repeated(void* const* slots, uint32_t n) {
   for (uint32_t i = 0; i < n; i += kMostCompared) {
     const uint32_t some = n - i < kMostCompared ? n - i : kMostCompared;
-    const uint32_t different = first_repeated_of_few(slots + i, some);
-    if (LIBALLOC_UNLIKELY(different != some)) return i + different;
+    if (LIBALLOC_LIKELY(!any_repeated(slots + i, some))) continue;
+    const uint32_t different = first_repeated_by_pairs(slots + i, some);
+    if (different != some) return i + different;
   }
   return n;
 }

@@ -5,8 +5,8 @@
 
 namespace liballoc {
 
-// The first of the n slots that repeats one before it, or n. Compares within runs of 255, by a small hash table on the stack, since
-// slots in a cache are far from sorted: about 8 instructions a slot.
+// The first of the n slots that repeats one before it, or n. Compares within runs of 256, by a small hash table on the stack, since
+// slots in a cache are far from sorted: some 20 instructions a slot, and no branch that depends on the slots.
 uint32_t first_repeated(void* const* slots, uint32_t n);
 
 }  // namespace liballoc

@@ -39,7 +39,7 @@ struct ThreadCache {
 constexpr uint32_t max_slots(unsigned size_class) {
   if (size_class == 0) return 0;
   const uint32_t n = 262144 / kClasses[size_class].bytes;
-  return n < 8 ? 8 : n > 4096 ? 4096 : n;
+  return n < 8 ? 8 : n > 16384 ? 16384 : n;
 }
 
 // Classes with so few slots to a span that a thread takes slots from the central list rather than own a span.
