@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <random>
 #include <set>
@@ -94,6 +95,45 @@ TEST_P(SpanTest, AgreesWithASetUnderRandomTakesMarksAndSweeps) {
     ASSERT_EQ(span_.alloc_count, taken.size() + marked.size());
     ASSERT_EQ(span_.has_free_slot(), taken.size() < span_.objects);
     span_.verify();
+  }
+}
+
+// Rows of neighbours up and down, single slots, slots that are marked already or were never taken, pointers between slots and of
+// other spans: what is marked, where it stops and why is what looking at one slot after the other gives.
+TEST_P(SpanTest, MarkingARunAgreesWithMarkingSlotBySlot) {
+  std::mt19937_64 random(GetParam());
+  for (int round = 0; round < 4000; round++) {
+    std::fill(bits_.begin(), bits_.end(), 0);
+    span_.init_small(GetParam(), bits_.data(), words_);
+    const uint32_t objects = span_.objects;
+    const auto taken = static_cast<uint32_t>(random() % 3 == 0 ? random() % (objects + 1) : objects);
+    for (uint32_t i = 0; i < taken; i++) ASSERT_NE(span_.next_free(), nullptr);
+    std::vector<void*> run;
+    while (run.size() < 200 && random() % 8 != 0) {
+      const int64_t step = static_cast<int64_t>(random() % 3) - 1;
+      auto slot = static_cast<int64_t>(random() % (taken != 0 ? taken : 1));
+      for (uint64_t left = random() % 70; left != 0 && slot >= 0 && slot < objects; left--, slot += step) {
+        run.push_back(reinterpret_cast<void*>(span_.slot_address(static_cast<uint32_t>(slot))));
+        if (step == 0) break;
+      }
+      if (random() % 16 == 0) run.push_back(reinterpret_cast<void*>(span_.base + random() % (span_.bytes() + 64)));
+    }
+    std::set<uint32_t> marked;
+    BadFree expected = BadFree::kNone;
+    uint32_t stop = 0;
+    for (; stop < run.size(); stop++) {
+      const auto p = reinterpret_cast<uintptr_t>(run[stop]);
+      if (p < span_.base || p >= span_.end()) break;
+      const uintptr_t slot = (p - span_.base) / span_.object_bytes;
+      if (!span_.is_slot_start(p)) expected = BadFree::kInterior;
+      else if (slot >= taken || !marked.insert(static_cast<uint32_t>(slot)).second) expected = BadFree::kDoubleFree;
+      if (expected != BadFree::kNone) break;
+    }
+    BadFree bad = BadFree::kNone;
+    ASSERT_EQ(span_.mark_run(run.data(), static_cast<uint32_t>(run.size()), &bad), stop) << round;
+    ASSERT_EQ(bad, expected) << round;
+    ASSERT_EQ(span_.mark_count, marked.size());
+    for (uint32_t i = 0; i < objects; i++) ASSERT_EQ(span_.test_mark(i), marked.contains(i)) << round;
   }
 }
 
