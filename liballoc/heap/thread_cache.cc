@@ -57,10 +57,11 @@ void grow_bin(ThreadState& state, unsigned cache_cls, uint32_t slots) {
   bin.limit = bin.base + slots;
 }
 
-// 64 KiB worth, between 8 and 64.
+// 64 KiB worth, between 8 and 64; of small objects 16 KiB worth, up to 512.
 uint32_t slots_for_others(unsigned size_class) {
-  const uint32_t n = 65536 / kClasses[size_class].bytes;
-  return n < 8 ? 8 : n > 64 ? 64 : n;
+  const uint32_t bytes = kClasses[size_class].bytes, few = 65536 / bytes, many = 16384 / bytes;
+  if (few < 64) return few < 8 ? 8 : few;
+  return many < 64 ? 64 : many > 512 ? 512 : many;
 }
 
 uint32_t max_fill(unsigned size_class) {
