@@ -1,7 +1,7 @@
 // repeated_slot.cc - see repeated_slot.h.
 #include "liballoc/heap/repeated_slot.h"
 
-#include <iterator>
+#include <array>
 
 #include "liballoc/base/compiler.h"
 
@@ -13,7 +13,7 @@ constexpr uint32_t kMostCompared = 256;
 constexpr uint32_t kTableBits = 9;
 
 // Odd multipliers with little in common: what meets in one round parts in the next.
-constexpr uint64_t kMultipliers[] = {0x9e3779b97f4a7c15u, 0xd1342543de82ef95u, 0xaf251af3b0f025b5u, 0xb564ef22ec7aece5u};
+constexpr std::array<uint64_t, 4> kMultipliers = {0x9e3779b97f4a7c15u, 0xd1342543de82ef95u, 0xaf251af3b0f025b5u, 0xb564ef22ec7aece5u};
 
 uint32_t bucket_of(const void* slot, uint64_t multiplier) {
   return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(slot) * multiplier >> (64 - kTableBits));
@@ -44,7 +44,7 @@ bool any_repeated(void* const* slots, uint32_t n) {
     left += winner != i;
   }
   for (uint32_t round = 1; left > 1 && !repeated; round++) {
-    if (round == std::size(kMultipliers)) return true;  // never seen but of slots that repeat; the slow way knows
+    if (round == kMultipliers.size()) return true;  // never seen but of slots that repeat; the slow way knows
     const uint64_t multiplier = kMultipliers[round];
     for (uint32_t k = 0; k < left; k++) table[bucket_of(slots[rest[k]], multiplier)] = rest[k];
     uint32_t next = 0;

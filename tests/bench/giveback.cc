@@ -31,7 +31,7 @@ void touch(void* object, std::size_t size) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Parameters parameters(argc, argv, {{"burst_mib", 256, 1, 65536}, {"base_mib", 64, 1, 65536}, {"last_s", 8, 1, 8}});
+  const Parameters parameters(argc, argv, {{"burst_mib", 256, 1, 65536}, {"base_mib", 64, 1, 65536}, {"last_s", 8, 1, 30}});
   Random random(77);
   const auto fill = [&](std::vector<void*>* into, std::uint64_t bytes) {
     for (std::uint64_t sum = 0; sum < bytes;) {
@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
   std::vector<void*>().swap(burst);
   const double freed = seconds();
   std::uint64_t operations = 0;
-  for (const unsigned after : {1u, 4u, 8u}) {
+  for (const unsigned after : {1u, 4u, 8u, 30u}) {
     if (after > parameters["last_s"]) break;
     while (seconds() - freed < after) {  // a server that goes on with little to do
       for (unsigned i = 0; i < 200; ++i, ++operations) {
