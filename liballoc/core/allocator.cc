@@ -50,12 +50,15 @@ void* allocate_large(Thread& thread, const AllocationRequest& request) {
 }
 
 // The smallest class that holds the bytes and whose every slot has the alignment; 0 = none has, take whole pages.
-unsigned class_for(size_t bytes, size_t align) {
+LIBALLOC_INLINE unsigned class_for(size_t bytes, size_t align) {
   if (bytes > kMaxSmallBytes || align > kPageBytes) return 0;
-  unsigned cls = size_to_class(bytes == 0 ? 1 : bytes);
-  if (align <= 8) return cls;
-  // Spans start on a page, so a slot is aligned when the slot size is a multiple.
-  while (cls < kSizeClasses && kClasses[cls].bytes % align != 0) cls++;
+  if (align <= 8) return size_to_class(bytes == 0 ? 1 : bytes);
+  // Spans start on a page, so a slot is aligned when the slot size is a multiple; and a multiple that holds the bytes is not
+  // below the next one.
+  bytes = align_up(bytes == 0 ? 1 : bytes, align);
+  if (bytes > kMaxSmallBytes) return 0;
+  unsigned cls = size_to_class(bytes);
+  while (cls < kSizeClasses && (kClasses[cls].bytes & (align - 1)) != 0) cls++;
   return cls < kSizeClasses ? cls : 0;
 }
 
@@ -199,11 +202,11 @@ void* allocate_general(const AllocationRequest& request) {
     // A size that the class serves whatever the alignment: then the plain path does.
     if (const unsigned cls = class_for(request.bytes, request.align)) {
       const size_t bytes = request.align <= 8 ? request.bytes : kClasses[cls].bytes;
-      if (!request.zero) return allocate_or<allocate_plain_slow>(bytes);
+      if (!request.zero) return allocate_of_class_or<allocate_plain_slow>(size_t{cls} * kClassScale, bytes);
       // Whether an object is zero already is known in the slow path alone; what a bin holds was mostly used before.
       const Bin& bin = t_cache->bins[cls];
       if (bin.top == bin.base) return allocate_slow(request);
-      void* p = allocate_or<allocate_plain_slow>(bytes);
+      void* p = allocate_of_class_or<allocate_plain_slow>(size_t{cls} * kClassScale, bytes);
       if (p != nullptr) memset(p, 0, request.bytes);
       return p;
     }

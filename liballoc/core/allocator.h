@@ -52,17 +52,9 @@ LIBALLOC_INLINE T& entry_at(T* table, size_t offset) {
   return *reinterpret_cast<T*>(reinterpret_cast<char*>(table) + offset);
 }
 
-// A hit, or what `Slow` makes of the request.
+// A hit of the class with that scaled number, or what `Slow` makes of the request, which is for that class.
 template <void* (*Slow)(size_t bytes)>
-[[nodiscard]] LIBALLOC_INLINE void* allocate_or(size_t bytes) {
-  size_t offset = 0;
-  if (LIBALLOC_LIKELY(bytes <= size_class_detail::kSmallStepLimit)) {
-    offset = kScaledClassOf8[(bytes + 7) >> 3];
-  } else if (LIBALLOC_LIKELY(bytes <= kMaxSmallBytes)) {
-    offset = kScaledClassOf128[(bytes - 1024 + 127) >> 7];
-  } else {
-    return Slow(bytes);
-  }
+[[nodiscard]] LIBALLOC_INLINE void* allocate_of_class_or(size_t offset, size_t bytes) {
   ThreadCache* cache = t_cache;
   Bin& bin = entry_at(cache->bins, offset);
   void** top = bin.top;
@@ -73,6 +65,18 @@ template <void* (*Slow)(size_t bytes)>
   bin.top = top - 1;
   std::atomic_signal_fence(std::memory_order_seq_cst);  // taken before it is read: see interrupted_hit_test.cc
   return top[-1];
+}
+
+// A hit, or what `Slow` makes of the request.
+template <void* (*Slow)(size_t bytes)>
+[[nodiscard]] LIBALLOC_INLINE void* allocate_or(size_t bytes) {
+  if (LIBALLOC_LIKELY(bytes <= size_class_detail::kSmallStepLimit)) {
+    return allocate_of_class_or<Slow>(kScaledClassOf8[(bytes + 7) >> 3], bytes);
+  }
+  if (LIBALLOC_LIKELY(bytes <= kMaxSmallBytes)) {
+    return allocate_of_class_or<Slow>(kScaledClassOf128[(bytes - 1024 + 127) >> 7], bytes);
+  }
+  return Slow(bytes);
 }
 
 // As allocate_slow() for a plain request.
