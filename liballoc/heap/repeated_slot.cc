@@ -31,30 +31,26 @@ uint32_t first_repeated_by_pairs(void* const* slots, uint32_t n) {
 
 // Rounds without a branch that depends on the slots. In a round each slot writes its index into its bucket; who finds another's
 // there is compared with that one and goes into the next round. Of a bucket one stays, and whoever equals it was in that bucket.
+// False only when no slot repeats.
 bool any_repeated(void* const* slots, uint32_t n) {
   uint8_t table[1u << kTableBits];  // read only where this round has written
-  uint8_t rest[kMostCompared];
-  for (uint32_t i = 0; i < n; i++) table[bucket_of(slots[i], kMultipliers[0])] = static_cast<uint8_t>(i);
-  uint32_t left = 0;
+  uint8_t rest[kMostCompared];      // who goes on; a round reads each before it writes there
   bool repeated = false;
-  for (uint32_t i = 0; i < n; i++) {
-    const uint32_t winner = table[bucket_of(slots[i], kMultipliers[0])];
-    repeated |= static_cast<bool>((winner != i) & (slots[winner] == slots[i]));
-    rest[left] = static_cast<uint8_t>(i);
-    left += winner != i;
-  }
-  for (uint32_t round = 1; left > 1 && !repeated; round++) {
-    if (round == kMultipliers.size()) return true;  // never seen but of slots that repeat; the slow way knows
-    const uint64_t multiplier = kMultipliers[round];
-    for (uint32_t k = 0; k < left; k++) table[bucket_of(slots[rest[k]], multiplier)] = rest[k];
-    uint32_t next = 0;
-    for (uint32_t k = 0; k < left; k++) {
-      const uint32_t i = rest[k], winner = table[bucket_of(slots[i], multiplier)];
+  const auto round = [&](uint32_t count, uint64_t multiplier, auto index_of) {
+    for (uint32_t k = 0; k < count; k++) table[bucket_of(slots[index_of(k)], multiplier)] = static_cast<uint8_t>(index_of(k));
+    uint32_t left = 0;
+    for (uint32_t k = 0; k < count; k++) {
+      const uint32_t i = index_of(k), winner = table[bucket_of(slots[i], multiplier)];
       repeated |= static_cast<bool>((winner != i) & (slots[winner] == slots[i]));
-      rest[next] = static_cast<uint8_t>(i);
-      next += winner != i;
+      rest[left] = static_cast<uint8_t>(i);
+      left += winner != i;
     }
-    left = next;
+    return left;
+  };
+  uint32_t left = round(n, kMultipliers[0], [](uint32_t k) { return k; });
+  for (size_t next = 1; left > 1 && !repeated; next++) {
+    if (next == kMultipliers.size()) return true;  // maybe: the slow way knows
+    left = round(left, kMultipliers[next], [&](uint32_t k) { return uint32_t{rest[k]}; });
   }
   return repeated;
 }

@@ -150,14 +150,12 @@ uint32_t Span::mark_run(void* const* slots, uint32_t n, BadFree* bad) {
     if (++i == n) break;
     // What is freed all at once often lies in a row, up or down: then the next slot is known without a division.
     const intptr_t step = static_cast<char*>(slots[i]) - static_cast<char*>(slots[i - 1]);
-    const uint32_t direction = step == intptr_t{each} ? 1 : UINT32_MAX;
     if (step != intptr_t{each} && step != -intptr_t{each}) continue;
     do {
-      slot += direction;
-      if (slot >= end || !mark(slot)) break;  // beyond either end: it is looked at once more above
+      slot += step > 0 ? 1 : UINT32_MAX;
+      if (slot >= end || !mark(slot)) break;  // it is looked at once more above, which says what is wrong with it
       i++;
     } while (i < n && static_cast<char*>(slots[i]) - static_cast<char*>(slots[i - 1]) == step);
-    if (*bad != BadFree::kNone) break;
   }
   if (at != UINT32_MAX) marks[at] = word;
   mark_count += i;

@@ -35,12 +35,14 @@ struct ThreadCache {
   ThreadState* state = nullptr;  // null: never set up, or wiped by a fork
 };
 
-// Slots a bin may hold: 256 KiB worth, between 8 and 4096.
+// Slots a bin may hold: 256 KiB worth, between 8 and 16384.
 constexpr uint32_t max_slots(unsigned size_class) {
   if (size_class == 0) return 0;
   const uint32_t n = 262144 / kClasses[size_class].bytes;
   return n < 8 ? 8 : n > 16384 ? 16384 : n;
 }
+
+static_assert(max_slots(1) <= UINT16_MAX, "they are noted in 16 bits");
 
 // Classes with so few slots to a span that a thread takes slots from the central list rather than own a span.
 constexpr bool takes_slots_directly(unsigned size_class) { return kClasses[size_class].objects <= 8; }
