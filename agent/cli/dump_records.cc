@@ -13,8 +13,6 @@
 namespace liballoc::agent {
 namespace {
 
-constexpr auto kLeft = TextTable::Align::kLeft;
-constexpr auto kRight = TextTable::Align::kRight;
 
 // "/usr/bin/demo+0x1234", by the offset in the file; the address alone where no module has it.
 std::string place_of(const Snapshot& snapshot, uint64_t pc) {

@@ -16,8 +16,6 @@
 namespace liballoc::agent {
 namespace {
 
-constexpr auto kLeft = TextTable::Align::kLeft;
-constexpr auto kRight = TextTable::Align::kRight;
 
 std::string_view kind_name(uint32_t kind) {
   switch (kind) {

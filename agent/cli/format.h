@@ -29,5 +29,7 @@ class TextTable {
   std::vector<Align> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
+inline constexpr auto kLeft = TextTable::Align::kLeft;
+inline constexpr auto kRight = TextTable::Align::kRight;
 
 }  // namespace liballoc::agent

@@ -11,8 +11,6 @@ namespace liballoc::agent {
 namespace {
 
 namespace pb = ::liballoc::telemetry::v1;
-constexpr auto kLeft = TextTable::Align::kLeft;
-constexpr auto kRight = TextTable::Align::kRight;
 
 double seconds_of(const google::protobuf::Timestamp& time) {
   return static_cast<double>(time.seconds()) + static_cast<double>(time.nanos()) / 1e9;

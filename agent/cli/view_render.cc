@@ -14,8 +14,6 @@ namespace liballoc::agent {
 namespace {
 
 namespace pb = ::liballoc::telemetry::v1;
-constexpr auto kLeft = TextTable::Align::kLeft;
-constexpr auto kRight = TextTable::Align::kRight;
 
 std::string hex(uint64_t value) {
   char text[32];

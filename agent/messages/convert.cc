@@ -6,7 +6,6 @@
 namespace liballoc::agent {
 namespace {
 
-constexpr int64_t kNsPerSecond = 1000000000;
 
 void to_proto(const SizeClassStats& from, pb::SizeClassStats* out) {
   out->set_object_bytes(from.object_bytes);

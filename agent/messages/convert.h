@@ -15,6 +15,8 @@ namespace liballoc::agent {
 
 namespace pb = ::liballoc::telemetry::v1;
 
+inline constexpr int64_t kNsPerSecond = 1000000000;
+
 [[nodiscard]] int64_t unix_now_ns();
 
 void to_proto(int64_t unix_ns, google::protobuf::Timestamp* out);

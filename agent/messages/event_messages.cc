@@ -11,7 +11,6 @@
 namespace liballoc::agent {
 namespace {
 
-constexpr uint64_t kNsPerSecond = 1000000000;
 constexpr uint64_t kMaxAgeNs = uint64_t{100} * 366 * 24 * 3600 * kNsPerSecond;
 
 bool is_sample(uint32_t kind) {
@@ -40,8 +39,8 @@ void fill(const Event& event, pb::SampleEvent* out) {
     return;
   }
   const uint64_t age = std::min(event.e, kMaxAgeNs);
-  out->mutable_age()->set_seconds(static_cast<int64_t>(age / kNsPerSecond));
-  out->mutable_age()->set_nanos(static_cast<int32_t>(age % kNsPerSecond));
+  out->mutable_age()->set_seconds(static_cast<int64_t>(age) / kNsPerSecond);
+  out->mutable_age()->set_nanos(static_cast<int32_t>(static_cast<int64_t>(age) % kNsPerSecond));
 }
 
 void fill(const Snapshot& snapshot, const Event& event, pb::SpanEvent* out) {

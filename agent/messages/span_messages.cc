@@ -16,7 +16,6 @@
 namespace liballoc::agent {
 namespace {
 
-constexpr int64_t kNsPerSecond = 1000000000;
 constexpr int64_t kMaxAgeSeconds = int64_t{10} * 366 * 24 * 3600;
 
 Failure<Error> invalid(std::string message) {

@@ -12,8 +12,8 @@ namespace liballoc::agent {
 namespace {
 
 constexpr size_t kEventsPerMessage = 1000;
-constexpr std::chrono::milliseconds kMinInterval{10};
-constexpr std::chrono::milliseconds kMaxInterval{3600 * 1000};
+constexpr std::chrono::milliseconds kMinEventsInterval{10};
+constexpr std::chrono::milliseconds kMaxEventsInterval{3600 * 1000};
 
 }  // namespace
 
@@ -38,7 +38,7 @@ grpc::Status WatchEventsReactor::check_request() {
   grpc::Status status = check_selector(request_.process());
   if (status.ok() && request_.has_interval()) {
     status =
-        check_duration("interval", request_.interval(), kMinInterval, kMaxInterval, &interval_);
+        check_duration("interval", request_.interval(), kMinEventsInterval, kMaxEventsInterval, &interval_);
   }
   if (status.ok() && !pb::EventStart_IsValid(request_.start())) {
     status =

@@ -8,8 +8,8 @@
 namespace liballoc::agent {
 namespace {
 
-constexpr std::chrono::milliseconds kMinInterval{100};
-constexpr std::chrono::milliseconds kMaxInterval{3600 * 1000};
+constexpr std::chrono::milliseconds kMinMemStatsInterval{100};
+constexpr std::chrono::milliseconds kMaxMemStatsInterval{3600 * 1000};
 
 }  // namespace
 
@@ -36,7 +36,7 @@ grpc::Status WatchMemStatsReactor::check_request() {
   if (status.ok()) status = check_mask(request_.field_mask());
   if (status.ok() && request_.has_interval()) {
     status =
-        check_duration("interval", request_.interval(), kMinInterval, kMaxInterval, &interval_);
+        check_duration("interval", request_.interval(), kMinMemStatsInterval, kMaxMemStatsInterval, &interval_);
   }
   return status;
 }

@@ -18,7 +18,6 @@ namespace scenario {
 
 namespace {
 
-constexpr char kSelf[] = "/proc/self/exe";
 char* const kWorker[] = {const_cast<char*>("scenario"), const_cast<char*>("worker"), nullptr};
 
 // The own segment, and proof that it is in use: the file is there and not marked as ended.

@@ -18,6 +18,7 @@ namespace scenario {
 
 #define CHECK(condition) ((condition) ? void() : ::scenario::fail(__FILE__, __LINE__, #condition))
 
+constexpr char kSelf[] = "/proc/self/exe";  // what exec() runs again
 constexpr int kSkipped = 77;
 constexpr int kWorkerDone = 23;                         // the exit code of "scenario worker"
 constexpr int kFrugalDone = 24, kFrugalRefused = 25;  // of "scenario frugal"

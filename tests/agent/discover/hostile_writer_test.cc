@@ -29,7 +29,7 @@ constexpr size_t kFileBytes = size_t{32} << 20;  // all that the writer ever mak
 constexpr int kMinPolls = 1500;
 constexpr int kMaxPolls = 20000;
 constexpr uint64_t kMinReadings = 30;
-constexpr milliseconds kDeadline{60000};
+constexpr milliseconds kWriterDeadline{60000};
 // One snapshot of 32 MiB of records, the one before it, and the copies while it is made; a
 // sanitizer's run-time keeps freed memory for a while.
 constexpr size_t kMaxGrowthBytes = size_t{768} << 20;
@@ -52,7 +52,7 @@ class HostileWriter {
     pid_ = ::fork();
     EXPECT_GE(pid_, 0);
     if (pid_ == 0) run(path.c_str());
-    const auto end = std::chrono::steady_clock::now() + kDeadline;
+    const auto end = std::chrono::steady_clock::now() + kWriterDeadline;
     while (shared_->rounds.load() == 0 && std::chrono::steady_clock::now() < end) ::usleep(1000);
     EXPECT_GT(shared_->rounds.load(), 0u) << "the writer did not start";
   }
@@ -74,7 +74,7 @@ class HostileWriter {
   // Makes the segment valid again and leaves it so.
   void calm_down() {
     shared_->stop.store(true);
-    const auto end = std::chrono::steady_clock::now() + kDeadline;
+    const auto end = std::chrono::steady_clock::now() + kWriterDeadline;
     while (!shared_->stopped.load() && std::chrono::steady_clock::now() < end) ::usleep(1000);
     EXPECT_TRUE(shared_->stopped.load());
   }
@@ -241,11 +241,11 @@ TEST(HostileWriterTest, ALiveSegmentFullOfNonsenseHurtsNobody) {
   const auto started = collector.start();
   ASSERT_TRUE(started) << started.error().message;
 
-  const auto end = std::chrono::steady_clock::now() + kDeadline;
+  const auto end = std::chrono::steady_clock::now() + kWriterDeadline;
   uint64_t checked = 0;
   uint64_t last_epoch = 0;
   for (int poll = 0; poll < kMaxPolls && std::chrono::steady_clock::now() < end; ++poll) {
-    ASSERT_TRUE(collector.collect_now("", kDeadline));
+    ASSERT_TRUE(collector.collect_now("", kWriterDeadline));
     if (poll % 64 == 0) {
       ASSERT_FALSE(is_mapped(dir.path())) << "a mapped segment could be cut off: SIGBUS";
     }
@@ -280,7 +280,7 @@ TEST(HostileWriterTest, ALiveSegmentFullOfNonsenseHurtsNobody) {
   writer.calm_down();
   bool recovered = false;
   while (!recovered && std::chrono::steady_clock::now() < end) {
-    ASSERT_TRUE(collector.collect_now("", kDeadline));
+    ASSERT_TRUE(collector.collect_now("", kWriterDeadline));
     const auto snapshot = registry.find_key(key);
     if (snapshot == nullptr) continue;
     // A count of events that was nonsense may have taken the reader far ahead: that stays.
@@ -291,7 +291,7 @@ TEST(HostileWriterTest, ALiveSegmentFullOfNonsenseHurtsNobody) {
   }
   EXPECT_TRUE(recovered);
   writer.kill();
-  ASSERT_TRUE(collector.collect_now("", kDeadline));
+  ASSERT_TRUE(collector.collect_now("", kWriterDeadline));
   ASSERT_NE(registry.find_key(key), nullptr);
   EXPECT_EQ(registry.find_key(key)->state, ProcessState::kKilled);
   collector.stop();

@@ -247,7 +247,8 @@ TEST(HostileTest, RandomDamageIsRejectedOrReadWithinBounds) {
       0, 1, UINT32_MAX, UINT64_MAX, uint64_t{1} << 63, good.size(), good.size() - 1, 64, 120, 121};
   size_t read = 0;
   size_t rejected = 0;
-  for (int round = 0; round < 20000; ++round) {
+  const int rounds = LIBALLOC_TEST_SANITIZED ? 5000 : 20000;
+  for (int round = 0; round < rounds; ++round) {
     std::vector<uint8_t> bytes = good;
     const int changes = 1 + static_cast<int>(random() % 6);
     for (int i = 0; i < changes; ++i) {

@@ -6,7 +6,7 @@
 
 namespace {
 
-volatile size_t g_huge = SIZE_MAX / 2;
+volatile size_t g_half_of_all = SIZE_MAX / 2;
 int g_handler_calls = 0;
 
 struct alignas(128) Wide {
@@ -31,10 +31,10 @@ TEST(NewDeleteTest, EveryFormAllocatesAligned) {
 }
 
 TEST(NewDeleteTest, ExhaustionThrowsOrGivesNullAsAsked) {
-  EXPECT_THROW(static_cast<void>(::operator new(g_huge)), std::bad_alloc);
-  EXPECT_THROW(static_cast<void>(::operator new[](g_huge, std::align_val_t{64})), std::bad_alloc);
-  EXPECT_EQ(::operator new(g_huge, std::nothrow), nullptr);
-  EXPECT_EQ(::operator new[](g_huge, std::align_val_t{64}, std::nothrow), nullptr);
+  EXPECT_THROW(static_cast<void>(::operator new(g_half_of_all)), std::bad_alloc);
+  EXPECT_THROW(static_cast<void>(::operator new[](g_half_of_all, std::align_val_t{64})), std::bad_alloc);
+  EXPECT_EQ(::operator new(g_half_of_all, std::nothrow), nullptr);
+  EXPECT_EQ(::operator new[](g_half_of_all, std::align_val_t{64}, std::nothrow), nullptr);
 }
 
 TEST(NewDeleteTest, TheNewHandlerIsCalledUntilItGivesUp) {
@@ -42,14 +42,14 @@ TEST(NewDeleteTest, TheNewHandlerIsCalledUntilItGivesUp) {
   std::set_new_handler([] {
     if (++g_handler_calls == 3) std::set_new_handler(nullptr);
   });
-  EXPECT_THROW(static_cast<void>(::operator new(g_huge)), std::bad_alloc);
+  EXPECT_THROW(static_cast<void>(::operator new(g_half_of_all)), std::bad_alloc);
   EXPECT_EQ(g_handler_calls, 3);
 }
 
 TEST(NewDeleteTest, AHandlerThatThrowsIsHeard) {
   std::set_new_handler([] { throw std::bad_alloc(); });
-  EXPECT_THROW(static_cast<void>(::operator new(g_huge)), std::bad_alloc);
-  EXPECT_EQ(::operator new(g_huge, std::nothrow), nullptr) << "the nothrow form swallows it";
+  EXPECT_THROW(static_cast<void>(::operator new(g_half_of_all)), std::bad_alloc);
+  EXPECT_EQ(::operator new(g_half_of_all, std::nothrow), nullptr) << "the nothrow form swallows it";
   std::set_new_handler(nullptr);
 }
 

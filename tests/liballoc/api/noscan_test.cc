@@ -52,7 +52,7 @@ TEST(NoscanAllocatorTest, StringsAndDequesOfPlainTypesWork) {
   EXPECT_TRUE(lies_in_a_noscan_span(s.data()));
 }
 
-struct alignas(64) Wide {
+struct alignas(64) OfALine {
   char bytes[64];
 };
 struct Odd {
@@ -76,7 +76,7 @@ TEST(NoscanAllocatorTest, EveryElementIsAlignedForItsType) {
     expect_aligned(uint64_t{}, n);
     expect_aligned(static_cast<long double>(0), n);
     expect_aligned(Odd{}, n);
-    expect_aligned(Wide{}, n);
+    expect_aligned(OfALine{}, n);
   }
   for (void* p : kept) free(p);
 }

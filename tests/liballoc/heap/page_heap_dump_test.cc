@@ -6,22 +6,14 @@
 #include <memory>
 #include <string>
 
-#include "liballoc/heap/page_heap.h"
 #include "liballoc/os/os.h"
 #include "liballoc/os/sys_mem.h"
+#include "tests/liballoc/heap/page_heap_of_a_test.h"
 
 namespace liballoc {
 namespace {
 
 constexpr unsigned kLarge = cache_class(0, false), kLargeNoscan = cache_class(0, true);
-
-struct TestHeap {
-  TestHeap() { ok = pages.init(0); }
-  SysStats sys;
-  ArenaMap map;
-  PageHeap pages{map, sys};
-  bool ok;
-};
 
 // Whether the mapping that holds the address has the flag "dd" (do not dump); fails the test when there is no such mapping.
 bool kept_out_of_dumps(uintptr_t address) {

@@ -1,25 +1,12 @@
 // page_heap_join_test.cc - a request that no free span fits: backed idle pages are used with what lies beside them.
 #include <gtest/gtest.h>
 
-#include "liballoc/heap/page_heap.h"
+#include "tests/liballoc/heap/page_heap_of_a_test.h"
 
 namespace liballoc {
 namespace {
 
 constexpr size_t kMiBPages = (size_t{1} << 20) >> kPageShift;
-
-struct TestHeap {
-  TestHeap() { ok = pages.init(0); }
-  Span* allocate(size_t n) { return pages.allocate(n, 0); }
-  uint64_t backed() {
-    const PageHeapStats s = pages.stats();
-    return s.heap_sys() - s.released;
-  }
-  SysStats sys;
-  ArenaMap map;
-  PageHeap pages{map, sys};
-  bool ok;
-};
 
 TEST(PageHeapJoinTest, TheHeapGrowsByWhatTheIdlePagesAtItsEndLack) {
   TestHeap heap;

@@ -6,21 +6,11 @@
 #include <random>
 #include <vector>
 
-#include "liballoc/heap/page_heap.h"
 #include "liballoc/os/os.h"
+#include "tests/liballoc/heap/page_heap_of_a_test.h"
 
 namespace liballoc {
 namespace {
-
-struct TestHeap {
-  TestHeap() { ok = pages.init(0); }
-  SysStats sys;
-  ArenaMap map;
-  PageHeap pages{map, sys};
-  bool ok;
-};
-
-Span* large(PageHeap& heap, size_t pages) { return heap.allocate(pages, 0); }
 
 TEST(PageHeapResizeTest, AShrunkSpanGivesItsTailBack) {
   TestHeap heap;

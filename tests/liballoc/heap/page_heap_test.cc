@@ -10,19 +10,10 @@
 #include <vector>
 
 #include "liballoc/os/os.h"
+#include "tests/liballoc/heap/page_heap_of_a_test.h"
 
 namespace liballoc {
 namespace {
-
-struct TestHeap {
-  TestHeap() { ok = pages.init(0); }
-  SysStats sys;
-  ArenaMap map;
-  PageHeap pages{map, sys};
-  bool ok;
-};
-
-Span* large(PageHeap& heap, size_t pages, size_t align = 1) { return heap.allocate(pages, 0, align); }
 
 TEST(PageHeapTest, ASpanCoversItsPagesAndIsFoundFromEachOfThem) {
   TestHeap heap;

@@ -28,7 +28,7 @@ class Numbers {
   std::map<Stack, uint32_t> numbers_;
 };
 
-struct Tally {
+struct Captures {
   std::unique_ptr<WalkMemo> memo{new WalkMemo()};
   Numbers numbers;
   std::vector<FrameShape> chain;
@@ -37,7 +37,7 @@ struct Tally {
 };
 
 // Captures the stack twice, once with the memo.
-__attribute__((noinline)) void capture_and_compare(Tally* tally) {
+__attribute__((noinline)) void capture_and_compare(Captures* tally) {
   uintptr_t pcs[kMaxStackDepth], truth[kMaxStackDepth];
   const CapturedStack with_memo = capture_stack(pcs, kMaxStackDepth, 1, tally->memo.get());
   const CapturedStack without = capture_stack(truth, kMaxStackDepth, 1);
@@ -54,7 +54,7 @@ __attribute__((noinline)) void capture_and_compare(Tally* tally) {
 
 // Goes through the frames of a chain, then captures.
 void nest(void* argument) {
-  auto* const tally = static_cast<Tally*>(argument);
+  auto* const tally = static_cast<Captures*>(argument);
   if (tally->next == tally->chain.size()) {
     capture_and_compare(tally);
     return;
@@ -88,10 +88,10 @@ class WalkMemoTest : public testing::Test {
 };
 
 TEST_F(WalkMemoTest, AKnownStackIsTheOneAWalkFinds) {
-  Tally tally;
+  Captures tally;
   in_plain_thread(
       [](void* argument) -> void* {
-        auto* const t = static_cast<Tally*>(argument);
+        auto* const t = static_cast<Captures*>(argument);
         std::mt19937 random(3);
         const std::vector<FrameShape> shapes = all_shapes();
         const auto any = [&] { return shapes[random() % shapes.size()]; };
@@ -115,10 +115,10 @@ TEST_F(WalkMemoTest, AKnownStackIsTheOneAWalkFinds) {
 }
 
 TEST_F(WalkMemoTest, OfManyStacksTheOldestAreForgotten) {
-  Tally tally;
+  Captures tally;
   in_plain_thread(
       [](void* argument) -> void* {
-        auto* const t = static_cast<Tally*>(argument);
+        auto* const t = static_cast<Captures*>(argument);
         const FrameShape shape = frame_shapes_o2().begin[0];
         for (unsigned depth = 0; depth < 2 * WalkMemo::kWalks; depth++) {
           t->chain.assign(depth, shape);
@@ -132,10 +132,10 @@ TEST_F(WalkMemoTest, OfManyStacksTheOldestAreForgotten) {
 }
 
 TEST_F(WalkMemoTest, ForgettingForgetsAll) {
-  Tally tally;
+  Captures tally;
   in_plain_thread(
       [](void* argument) -> void* {
-        auto* const t = static_cast<Tally*>(argument);
+        auto* const t = static_cast<Captures*>(argument);
         for (const bool forget : std::vector<bool>{false, false, false, true}) {  // one call, however it is compiled
           if (forget) t->memo->forget_all();
           nest(t);
@@ -151,13 +151,13 @@ TEST_F(WalkMemoTest, AWalkThroughALibraryThatMayBeUnloadedIsNotRemembered) {
   ASSERT_NE(plugin, nullptr);
   void* const function = dlsym(plugin, "plugin_call");
   EXPECT_EQ(permanent_image(reinterpret_cast<uintptr_t>(function)), nullptr);
-  Tally tally;
+  Captures tally;
   tally.chain = {{"", "plugin", reinterpret_cast<void (*)(void (*)(void*), void*)>(function)}};
   in_plain_thread(
       [](void* argument) -> void* {
         for (const int round : std::vector<int>(4)) {
           static_cast<void>(round);
-          nest(static_cast<Tally*>(argument));
+          nest(static_cast<Captures*>(argument));
         }
         return nullptr;
       },
