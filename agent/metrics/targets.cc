@@ -33,11 +33,11 @@ TargetSelection select_targets(const std::vector<std::shared_ptr<const Snapshot>
   }
   std::sort(ordered.begin(), ordered.end(), goes_before);
 
-  using Labels = std::pair<uint32_t, std::string>;
-  std::map<Labels, std::set<uint32_t>> namespaces;  // of running processes
+  using PidAndService = std::pair<uint32_t, std::string>;
+  std::map<PidAndService, std::set<uint32_t>> namespaces;  // of running processes
   for (const auto& process : ordered) {
     const ProcessIdentity& id = process->identity;
-    if (is_running(*process)) namespaces[Labels(id.pid, id.service)].insert(id.pid_namespace);
+    if (is_running(*process)) namespaces[PidAndService(id.pid, id.service)].insert(id.pid_namespace);
   }
 
   TargetSelection selection;
@@ -45,7 +45,7 @@ TargetSelection select_targets(const std::vector<std::shared_ptr<const Snapshot>
   for (auto& process : ordered) {
     const ProcessIdentity& id = process->identity;
     std::string pid = std::to_string(id.pid);
-    auto group = namespaces.find(Labels(id.pid, id.service));
+    auto group = namespaces.find(PidAndService(id.pid, id.service));
     if (group != namespaces.end() && group->second.size() > 1) {
       pid += "@" + std::to_string(id.pid_namespace);
     }
