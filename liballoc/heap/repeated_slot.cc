@@ -29,28 +29,34 @@ uint32_t first_repeated_by_pairs(void* const* slots, uint32_t n) {
   return n;
 }
 
-// Rounds without a branch that depends on the slots. In a round each slot writes its index into its bucket; who finds another's
-// there is compared with that one and goes into the next round. Of a bucket one stays, and whoever equals it was in that bucket.
+// One round of any_repeated(): each of the slots writes its index into its bucket, and who finds another's there is compared with
+// that one and goes into the next round. No branch depends on the slots. Of a bucket one stays, and whoever equals it was in that
+// bucket. `index_of(k)` is the k-th index; returns how many are in rest[].
+template <typename IndexOf>
+LIBALLOC_INLINE uint32_t round_of(void* const* slots, uint32_t count, uint64_t multiplier, uint8_t* table, uint8_t* rest, bool* repeated,
+                                  IndexOf index_of) {
+  for (uint32_t k = 0; k < count; k++) table[bucket_of(slots[index_of(k)], multiplier)] = static_cast<uint8_t>(index_of(k));
+  uint32_t left = 0;
+  bool same = false;  // not in memory, which each write of a byte might change as far as the compiler knows
+  for (uint32_t k = 0; k < count; k++) {
+    const uint32_t i = index_of(k), winner = table[bucket_of(slots[i], multiplier)];
+    same |= static_cast<bool>((winner != i) & (slots[winner] == slots[i]));
+    rest[left] = static_cast<uint8_t>(i);  // index_of() has read this place before
+    left += winner != i;
+  }
+  *repeated = same;
+  return left;
+}
+
 // False only when no slot repeats.
 bool any_repeated(void* const* slots, uint32_t n) {
   uint8_t table[1u << kTableBits];  // read only where this round has written
-  uint8_t rest[kMostCompared];      // who goes on; a round reads each before it writes there
+  uint8_t rest[kMostCompared];      // who goes on
   bool repeated = false;
-  const auto round = [&](uint32_t count, uint64_t multiplier, auto index_of) {
-    for (uint32_t k = 0; k < count; k++) table[bucket_of(slots[index_of(k)], multiplier)] = static_cast<uint8_t>(index_of(k));
-    uint32_t left = 0;
-    for (uint32_t k = 0; k < count; k++) {
-      const uint32_t i = index_of(k), winner = table[bucket_of(slots[i], multiplier)];
-      repeated |= static_cast<bool>((winner != i) & (slots[winner] == slots[i]));
-      rest[left] = static_cast<uint8_t>(i);
-      left += winner != i;
-    }
-    return left;
-  };
-  uint32_t left = round(n, kMultipliers[0], [](uint32_t k) { return k; });
+  uint32_t left = round_of(slots, n, kMultipliers[0], table, rest, &repeated, [](uint32_t k) { return k; });
   for (size_t next = 1; left > 1 && !repeated; next++) {
     if (next == kMultipliers.size()) return true;  // maybe: the slow way knows
-    left = round(left, kMultipliers[next], [&](uint32_t k) { return uint32_t{rest[k]}; });
+    left = round_of(slots, left, kMultipliers[next], table, rest, &repeated, [&rest](uint32_t k) { return uint32_t{rest[k]}; });
   }
   return repeated;
 }
