@@ -13,7 +13,6 @@
 namespace liballoc::agent {
 namespace {
 
-
 // "/usr/bin/demo+0x1234", by the offset in the file; the address alone where no module has it.
 std::string place_of(const Snapshot& snapshot, uint64_t pc) {
   const uint64_t inside = pc - (pc == 0 ? 0 : 1);

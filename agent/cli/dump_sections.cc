@@ -16,7 +16,6 @@
 namespace liballoc::agent {
 namespace {
 
-
 std::string_view kind_name(uint32_t kind) {
   switch (kind) {
     case LIBALLOC_SECTION_IDENTITY:

@@ -29,6 +29,8 @@ class TextTable {
   std::vector<Align> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
+
+// As tables name them.
 inline constexpr auto kLeft = TextTable::Align::kLeft;
 inline constexpr auto kRight = TextTable::Align::kRight;
 

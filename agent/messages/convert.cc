@@ -6,7 +6,6 @@
 namespace liballoc::agent {
 namespace {
 
-
 void to_proto(const SizeClassStats& from, pb::SizeClassStats* out) {
   out->set_object_bytes(from.object_bytes);
   out->set_span_pages(from.span_pages);

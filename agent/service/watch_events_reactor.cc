@@ -37,8 +37,8 @@ WatchEventsReactor::WatchEventsReactor(ServiceState& state,
 grpc::Status WatchEventsReactor::check_request() {
   grpc::Status status = check_selector(request_.process());
   if (status.ok() && request_.has_interval()) {
-    status =
-        check_duration("interval", request_.interval(), kMinEventsInterval, kMaxEventsInterval, &interval_);
+    status = check_duration("interval", request_.interval(), kMinEventsInterval, kMaxEventsInterval,
+                            &interval_);
   }
   if (status.ok() && !pb::EventStart_IsValid(request_.start())) {
     status =

@@ -35,8 +35,8 @@ grpc::Status WatchMemStatsReactor::check_request() {
   grpc::Status status = check_selector(request_.process());
   if (status.ok()) status = check_mask(request_.field_mask());
   if (status.ok() && request_.has_interval()) {
-    status =
-        check_duration("interval", request_.interval(), kMinMemStatsInterval, kMaxMemStatsInterval, &interval_);
+    status = check_duration("interval", request_.interval(), kMinMemStatsInterval,
+                            kMaxMemStatsInterval, &interval_);
   }
   return status;
 }

@@ -23,7 +23,8 @@ namespace {
 
 using Bytes = std::vector<uint8_t>;
 
-constexpr int kRandomInputs = 40;  // most are refused at once: those made from the corpus get further
+// Most are refused at once: those made from the corpus get further.
+constexpr int kRandomInputs = LIBALLOC_TEST_SANITIZED ? 40 : 150;
 constexpr int kMutatedInputs = 350;
 
 class FuzzRegressionTest : public testing::TestWithParam<FuzzTarget> {

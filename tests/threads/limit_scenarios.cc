@@ -24,7 +24,6 @@ namespace scenario {
 
 namespace {
 
-
 // Runs `body` in a child that ends with exit(0) when it returns.
 template <typename Body>
 void in_child(Body body) {
