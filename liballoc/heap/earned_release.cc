@@ -38,7 +38,10 @@ void PageHeap::earn_locked(uint64_t now_ns) {
 }
 
 void PageHeap::spend_locked(size_t freed) {
-  const uint64_t idle = stats_.idle - stats_.released - recent_.bytes();
+  // Of the spans kept whole, those beyond a quarter of what is in use count as idle: a heap that shrinks lets go of them.
+  const uint64_t whole = recent_floor_ + stats_.in_use / 4;
+  const bool too_many = recent_.bytes() > whole;
+  const uint64_t idle = stats_.idle - stats_.released - (too_many ? whole : recent_.bytes());
   const uint64_t keep = kKeep + stats_.in_use / 10;
   if (LIBALLOC_LIKELY(idle < keep + kWorthIt || earned_ < kWorthIt)) return;
   uint64_t bytes = idle - keep;
@@ -46,7 +49,7 @@ void PageHeap::spend_locked(size_t freed) {
   if (bytes > most) bytes = most;
   if (bytes > earned_) bytes = earned_;
   earned_ -= bytes;  // before the lock is away: others spend theirs meanwhile
-  const size_t released = scavenge_locked(bytes, UINT64_MAX, 0, true);
+  const size_t released = scavenge_locked(bytes, UINT64_MAX, too_many ? UINT64_MAX : 0, true);
   if (released < bytes) earned_ += bytes - released;
 }
 

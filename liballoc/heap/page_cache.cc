@@ -42,11 +42,19 @@ bool PageCache::keep(Heap& heap, ThreadState* owner, Span* span) {
   bytes_ += span->bytes();
   if (is_long) long_runs_++;
   observe_span(span, SpanEvent::kCache, 0);
-  while (bytes_ > kPageCacheMaxBytes) {
-    evict_ = next_filled(evict_ + 1);
-    heap.pages().free(pop(evict_));
-  }
+  if (bytes_ > kPageCacheMaxBytes) give_back(heap, kPageCacheMaxBytes / 4 * 3);
   return true;
+}
+
+void PageCache::give_back(Heap& heap, uint64_t keep_bytes) {
+  Span* chain = nullptr;
+  while (bytes_ > keep_bytes) {
+    evict_ = next_filled(evict_ + 1);
+    Span* const s = pop(evict_);
+    s->next = chain;
+    chain = s;
+  }
+  if (chain != nullptr) heap.pages().free_chain(chain);
 }
 
 // The first bin from there on, around the end, that holds a run; there is one.
@@ -59,10 +67,6 @@ uint32_t PageCache::next_filled(uint32_t from) const {
     rest = filled_[word];
   }
   return word * 64 + static_cast<uint32_t>(std::countr_zero(rest));
-}
-
-void PageCache::flush(Heap& heap) {
-  while (bytes_ != 0) heap.pages().free(pop(next_filled(0)));
 }
 
 }  // namespace liballoc

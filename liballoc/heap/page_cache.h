@@ -23,9 +23,10 @@ class PageCache {
  public:
   // A cached run of exactly this many pages, in use again; null when there is none. Its memory holds old contents.
   [[nodiscard]] Span* take(size_t pages);
-  // Keeps a large span, giving older runs back when over the bound. False when the span is not of a kind that is kept.
+  // Keeps a large span. When that is over the bound, a quarter of the cache goes back under one hold of the page heap's lock.
+  // False when the span is not of a kind that is kept.
   bool keep(Heap& heap, ThreadState* owner, Span* span);
-  void flush(Heap& heap);
+  void flush(Heap& heap) { give_back(heap, 0); }
   uint64_t bytes() const { return bytes_; }
 
  private:
@@ -37,6 +38,7 @@ class PageCache {
   }
   uint32_t next_filled(uint32_t from) const;
   Span* pop(size_t pages);
+  void give_back(Heap& heap, uint64_t keep_bytes);  // until it holds no more than that; the lengths take turns
 
   Span* bins_[kPageCacheMaxPages + 1];  // linked through next
   uint64_t filled_[kWords];             // one bit per bin that holds a run

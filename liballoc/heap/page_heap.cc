@@ -318,12 +318,33 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
 }
 
 void PageHeap::free(Span* s) {
-  LIBALLOC_DCHECK(s->state.load(std::memory_order_relaxed) == SpanState::kInUse && s->specials == nullptr);
+  s->next = nullptr;
+  free_chain(s);
+}
+
+void PageHeap::free_chain(Span* first) {
   const uint64_t now = heap_now();
-  if (s->size_class != 0) map_.set_class(s, 0);
-  // What is not kept whole goes among the free ones: better before the lock than inside.
-  if (s->pages > RecentSpans::kMaxPages) set_in_dumps(s, true);
+  for (Span* s = first; s != nullptr; s = s->next) {
+    LIBALLOC_DCHECK(s->state.load(std::memory_order_relaxed) == SpanState::kInUse && s->specials == nullptr);
+    if (s->size_class != 0) map_.set_class(s, 0);
+    // What is not kept whole goes among the free ones: better before the lock than inside.
+    if (s->pages > RecentSpans::kMaxPages) set_in_dumps(s, true);
+  }
   LockHolder hold(lock_);
+  size_t freed = 0;
+  for (Span* s = first; s != nullptr;) {
+    Span* const next = s->next;
+    s->next = nullptr;
+    freed += s->bytes();
+    free_locked(s, now);
+    s = next;
+  }
+  earn_locked(now);
+  spend_locked(freed);
+  publish_locked();
+}
+
+void PageHeap::free_locked(Span* s, uint64_t now) {
   map_.set_in_use(s, false);
   if (s->alloc_bits != nullptr) {
     free_bits_locked(s->alloc_bits, s->bit_words);
@@ -341,21 +362,17 @@ void PageHeap::free(Span* s) {
   stats_.idle += s->bytes();
   stats_.spans_in_use--;
   observe_span(s, SpanEvent::kFree, 0);
-  const size_t freed = s->bytes();
-  // A share of what is in use, so that a heap that shrinks lets go of them.
-  const size_t limit = recent_floor_ == 0 ? 0 : recent_floor_ + stats_.in_use / 4;
+  // As much as the heap lately had in use: what comes and goes in batches comes back whole. The peak is forgotten within seconds.
+  const size_t limit = recent_floor_ == 0 ? 0 : recent_floor_ + recent_peak_;
   if (recent_.keep(s, limit)) {
     stats_.spans_idle++;
-  } else {
-    insert_free_locked(s);
-    if (Span* one = recent_.bytes() > limit ? recent_.take_any() : nullptr) {
-      stats_.spans_idle--;
-      insert_free_locked(one);
-    }
+    return;
   }
-  earn_locked(now);
-  spend_locked(freed);
-  publish_locked();
+  insert_free_locked(s);
+  if (Span* one = recent_.bytes() > limit ? recent_.take_any() : nullptr) {
+    stats_.spans_idle--;
+    insert_free_locked(one);
+  }
 }
 
 void PageHeap::set_soft_limit(uint64_t bytes) {

@@ -66,6 +66,8 @@ class PageHeap {
   [[nodiscard]] Span* allocate(size_t pages, unsigned cache_cls, size_t align_pages = 1);
   // Caller guarantees that nothing refers to the span's memory any more.
   void free(Span* span);
+  // The same for several, linked through next, under one hold of the lock.
+  void free_chain(Span* first);
   // Change the length of a large span where it is: give its tail back, or take the free pages behind it. Contents up to the
   // shorter length stay; what is gained holds anything. False when metadata ran out or the neighbours are in use: nothing changed.
   [[nodiscard]] bool try_shrink(Span* span, size_t pages);
@@ -83,7 +85,7 @@ class PageHeap {
     before_growth_ = hook;
     before_growth_context_ = context;
   }
-  // Freed spans of few pages stay whole for a while, up to so many bytes and a quarter of what is in use; 0, the default, joins
+  // Freed spans of few pages stay whole for a while, up to so many bytes and as much as was lately in use; 0, the default, joins
   // them with their neighbours at once.
   void keep_recent(size_t bytes);
   // Tells the observer the figures as they are.
@@ -140,6 +142,7 @@ class PageHeap {
   // How allocate() goes about it when the trees have no fit: grow, or come back with *wants_growth set.
   Span* allocate_from(size_t pages, unsigned cache_cls, size_t align_pages, bool may_grow, bool* wants_growth);
   Span* find_locked(size_t pages, size_t align_pages, bool may_grow, bool* whole, bool* wants_growth);
+  void free_locked(Span* span, uint64_t now);
   void publish_locked();
 
   ArenaMap& map_;

@@ -77,6 +77,17 @@ TEST_F(EarnedReleaseTest, WhoHeldItLongEnoughGivesItBackAsItIsFreed) {
   EXPECT_LE(g_releases, 500u / 10) << "not a system call for each free";
 }
 
+TEST_F(EarnedReleaseTest, SpansThatAreKeptWholeAreNoExcuse) {
+  pages_.keep_recent(16 * kMiB);
+  std::vector<Span*> v = take_pieces(500);
+  g_now += 30 * kSecond;
+  for (Span* s : v) {
+    pages_.free(s);
+    pages_.verify();
+  }
+  EXPECT_LE(backed_idle(), 48 * kMiB);
+}
+
 TEST_F(EarnedReleaseTest, OneFreeOfALargeObjectReturnsIt) {
   Span* s = take(700);
   g_now += 60 * kSecond;

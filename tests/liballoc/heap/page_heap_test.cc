@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "liballoc/os/os.h"
@@ -197,6 +198,41 @@ TEST(PageHeapTest, RecentSpansJoinTheirNeighboursBeforeTheHeapGrows) {
   ASSERT_NE(whole, nullptr);
   EXPECT_EQ(heap.pages.stats().grows, grows);
   heap.pages.free(whole);
+  heap.pages.verify();
+}
+
+TEST(PageHeapTest, ABatchAsLargeAsTheHeapLatelyWasComesBackWhole) {
+  TestHeap heap;
+  heap.pages.keep_recent(1 << 20);
+  std::vector<Span*> spans;
+  for (int i = 0; i < 1000; i++) spans.push_back(large(heap.pages, 16));
+  const std::set<Span*> before(spans.begin(), spans.end());
+  for (Span* s : spans) heap.pages.free(s);
+  EXPECT_EQ(heap.pages.stats().spans_idle, 1001u) << "none joined; one is what the heap had left when it grew";
+  for (Span*& s : spans) {
+    s = large(heap.pages, 16);
+    EXPECT_EQ(before.count(s), 1u);
+  }
+  for (Span* s : spans) heap.pages.free(s);
+  heap.pages.verify();
+}
+
+TEST(PageHeapTest, AChainIsFreedAsOneByOne) {
+  TestHeap heap, other;
+  Span* chain = nullptr;
+  std::vector<Span*> spans;
+  for (size_t pages = 1; pages < 200; pages++) {
+    Span* s = large(heap.pages, pages);
+    s->next = chain;
+    chain = s;
+    spans.push_back(large(other.pages, pages));
+  }
+  heap.pages.free_chain(chain);
+  for (Span* s : spans) other.pages.free(s);
+  const PageHeapStats at_once = heap.pages.stats(), one_by_one = other.pages.stats();
+  EXPECT_EQ(at_once.in_use, 0u);
+  EXPECT_EQ(at_once.idle, one_by_one.idle);
+  EXPECT_EQ(at_once.spans_idle, one_by_one.spans_idle) << "joined, as each free does";
   heap.pages.verify();
 }
 

@@ -217,6 +217,7 @@ TEST_F(ThreadCacheTest, ThePageCacheIsBounded) {
     ASSERT_TRUE(state_->pages.keep(*heap_, state_.get(), s));
     ASSERT_LE(state_->pages.bytes(), kPageCacheMaxBytes);
   }
+  EXPECT_GT(state_->pages.bytes(), kPageCacheMaxBytes / 2) << "what is over the bound goes, and a quarter, no more";
   Span* huge = heap_->pages().allocate(kPageCacheMaxPages + 1, 0);
   EXPECT_FALSE(state_->pages.keep(*heap_, state_.get(), huge));
   heap_->pages().free(huge);
