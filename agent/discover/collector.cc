@@ -57,7 +57,9 @@ class Collector::Impl {
   void run();
   void full_pass();
   void serve(const std::vector<std::shared_ptr<Request>>& requests);
-  void wait_until(Clock::time_point when);
+  // Until then, or until somebody asks for something, or the directory changes where that would be
+  // news.
+  void wait_until(Clock::time_point when, bool for_changes);
   void wake();
   // Runs one piece of work; counts its time; an exception (memory) ends the work, not the thread.
   template <typename Work>
@@ -195,10 +197,11 @@ void Collector::Impl::serve(const std::vector<std::shared_ptr<Request>>& request
   served_.notify_all();
 }
 
-void Collector::Impl::wait_until(Clock::time_point when) {
+void Collector::Impl::wait_until(Clock::time_point when, bool for_changes) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(when - Clock::now()).count();
   const int timeout = static_cast<int>(std::clamp<int64_t>(left, 0, 60000));
-  pollfd fds[2] = {{wake_fd_.value(), POLLIN, 0}, {table_.watch_fd(), POLLIN, 0}};
+  pollfd fds[2] = {{wake_fd_.value(), POLLIN, 0},
+                   {for_changes ? table_.watch_fd() : -1, POLLIN, 0}};
   ::poll(fds, 2, timeout);  // a negative descriptor is skipped; EINTR is one round more
   uint64_t count = 0;
   [[maybe_unused]] const ssize_t n = ::read(wake_fd_.value(), &count, sizeof(count));
@@ -210,7 +213,8 @@ void Collector::Impl::run() {
   bool scan_wanted = false;
   for (;;) {
     scan_wanted = scan_wanted || table_.waiting_for_magic();
-    wait_until(scan_wanted ? std::min(next_pass, last_scan + kRescanGap) : next_pass);
+    // Being woken costs the process that starts or ends, too: once for each look is enough.
+    wait_until(scan_wanted ? std::min(next_pass, last_scan + kRescanGap) : next_pass, !scan_wanted);
     std::vector<std::shared_ptr<Request>> requests;
     {
       const std::lock_guard lock(mutex_);
