@@ -295,6 +295,7 @@ Span* PageHeap::allocate_from(size_t pages, unsigned cache_cls, size_t align_pag
   stats_.idle -= s->bytes();
   count_in_use_locked(s->bytes());
   stats_.spans_in_use++;
+  recent_.enter_use(s->pages);
   s->specials = nullptr;
   s->owner = nullptr;
   if (size_cls != 0) {
@@ -361,6 +362,7 @@ void PageHeap::free_locked(Span* s, uint64_t now) {
   stats_.in_use -= s->bytes();
   stats_.idle += s->bytes();
   stats_.spans_in_use--;
+  recent_.leave_use(s->pages);
   observe_span(s, SpanEvent::kFree, 0);
   // As much as the heap lately had in use: what comes and goes in batches comes back whole. The peak is forgotten within seconds.
   const size_t limit = recent_floor_ == 0 ? 0 : recent_floor_ + recent_peak_;

@@ -52,6 +52,7 @@ void PageHeap::verify() {
   free_.verify();
   scavenged_.verify();
   uint64_t in_use = 0, idle = 0, released = 0, recent = 0;
+  uint32_t of_length[RecentSpans::kMaxPages + 1] = {};
   for (size_t i = 0; i < all_spans_size_; i++) {
     Span* s = all_spans_[i];
     LIBALLOC_CHECK(s->all_spans_index == i);
@@ -59,6 +60,7 @@ void PageHeap::verify() {
     const SpanState state = s->state.load(std::memory_order_relaxed);
     if (state == SpanState::kInUse) {
       in_use += s->bytes();
+      if (s->pages <= RecentSpans::kMaxPages) of_length[s->pages]++;
       // Of a large one a few pages, since the others are looked for: near both ends, and at every doubling.
       const size_t all = s->size_class != 0 ? s->pages : 0;
       for (size_t page = 0; page < s->pages; page = page < all ? page + 1 : page * 2 + 1) {
@@ -81,6 +83,7 @@ void PageHeap::verify() {
   }
   LIBALLOC_CHECK(in_use == stats_.in_use && idle == stats_.idle && released == stats_.released);
   LIBALLOC_CHECK(recent == recent_.bytes());
+  for (size_t pages = 0; pages <= RecentSpans::kMaxPages; pages++) LIBALLOC_CHECK(of_length[pages] == recent_.in_use(pages));
   uint64_t metadata = spans_.inuse_bytes() + nodes_.inuse_bytes();
   for (const FixedAllocBase& b : bits_) metadata += b.inuse_bytes();
   metadata += tiny_words_.inuse_bytes();

@@ -13,6 +13,8 @@ bool PageHeap::try_shrink(Span* span, size_t pages) {
   Span* tail = split_locked(span, pages);
   if (tail == nullptr) return false;
   map_.set_boundary(span);  // its last page was none before: the tail looks there for a free neighbour
+  recent_.leave_use(span->pages + tail->pages);
+  recent_.enter_use(span->pages);
   tail->need_zero = true;
   tail->scavenged = false;
   tail->unused_since = now;
@@ -43,6 +45,7 @@ bool PageHeap::try_grow(Span* span, size_t pages) {
     found += next->pages;
     at = next->end();
   }
+  recent_.leave_use(span->pages);
   while (span->pages < pages) {
     Span* next = map_.raw_span(span->end());
     tree_of(next).remove(next);
@@ -70,6 +73,7 @@ bool PageHeap::try_grow(Span* span, size_t pages) {
     observe_span(span, SpanEvent::kFiled, 0);
     observe_span(span, SpanEvent::kMerge, span->pages);
   }
+  recent_.enter_use(span->pages);
   if (span->noscan) {
     span->in_dumps = InDumps::kUnknown;  // what was taken is in dumps still
     set_in_dumps(span, false);

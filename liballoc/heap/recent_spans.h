@@ -1,6 +1,8 @@
 // recent_spans.h - freed spans of few pages that are kept whole for a moment, by length, in front of the free trees: the next
 // request of that length gets one back without a split, a merge or a walk. Bounded in bytes; drained before the heap grows and
 // when spans grow old. Guarded by the page heap's lock. A span in here is idle; its state is kManual, so neighbours leave it alone.
+// Of the longer lengths, which are many, only those are kept that the program has several of: the next request for one of the
+// others is for another length, which the pages serve better when joined, and warm.
 #pragma once
 
 #include <cstddef>
@@ -12,14 +14,27 @@ namespace liballoc {
 
 class RecentSpans {
  public:
-  static constexpr size_t kMaxPages = 128;  // every small size class's span, and large objects to 1 MiB
+  static constexpr size_t kMaxPages = 128;   // every small size class's span, and large objects to 1 MiB
+  static constexpr size_t kShortPages = 16;  // kept however few there are
+  static constexpr uint32_t kSeveral = 8;
 
-  // False when it would hold more than `limit` bytes then.
+  // A span of that length is in use from now on, or no longer.
+  void enter_use(size_t pages) {
+    if (pages <= kMaxPages) in_use_[pages]++;
+  }
+  void leave_use(size_t pages) {
+    if (pages <= kMaxPages) in_use_[pages]--;
+  }
+  uint32_t in_use(size_t pages) const { return in_use_[pages]; }
+
+  // Of a span that has left use. False when it would hold more than `limit` bytes then, or when there are few of that length.
   bool keep(Span* span, size_t limit) {
     if (span->pages > kMaxPages || bytes_ + span->bytes() > limit) return false;
+    if (span->pages > kShortPages && in_use_[span->pages] + kept_[span->pages] + 1 < kSeveral) return false;
     span->recent = true;
     span->next = bins_[span->pages];
     bins_[span->pages] = span;
+    kept_[span->pages]++;
     bytes_ += span->bytes();
     count_++;
     return true;
@@ -59,11 +74,14 @@ class RecentSpans {
   void drop(Span* span) {
     span->next = nullptr;
     span->recent = false;
+    kept_[span->pages]--;
     bytes_ -= span->bytes();
     count_--;
   }
 
   Span* bins_[kMaxPages + 1] = {};
+  uint32_t in_use_[kMaxPages + 1] = {};  // spans in use
+  uint32_t kept_[kMaxPages + 1] = {};    // spans in the bin
   size_t turn_ = 0;
   size_t bytes_ = 0;
   size_t count_ = 0;

@@ -217,6 +217,25 @@ TEST(PageHeapTest, ABatchAsLargeAsTheHeapLatelyWasComesBackWhole) {
   heap.pages.verify();
 }
 
+TEST(PageHeapTest, OfLongSpansOnlyThoseOfACommonLengthStayWhole) {
+  TestHeap heap;
+  heap.pages.keep_recent(64 << 20);
+  constexpr size_t kLong = RecentSpans::kShortPages + 1;
+  Span* rare = large(heap.pages, kLong);
+  Span* beside = large(heap.pages, 1);
+  const uintptr_t base = rare->base;
+  heap.pages.free(rare);
+  EXPECT_FALSE(heap.map.raw_span(base)->recent) << "one of a kind: joined, so that any length can have its pages";
+  std::vector<Span*> spans;
+  for (uint32_t i = 0; i < RecentSpans::kSeveral; i++) spans.push_back(large(heap.pages, kLong));
+  for (Span* s : spans) {
+    heap.pages.free(s);
+    EXPECT_TRUE(s->recent);
+  }
+  heap.pages.free(beside);
+  heap.pages.verify();
+}
+
 TEST(PageHeapTest, AChainIsFreedAsOneByOne) {
   TestHeap heap, other;
   Span* chain = nullptr;
