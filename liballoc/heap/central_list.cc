@@ -175,12 +175,7 @@ uint32_t CentralList::free_slots(void* const* slots, uint32_t n, BadFree* bad) {
       }
     }
   }
-  while (empty != nullptr) {
-    Span* next = empty->next;
-    empty->next = nullptr;
-    heap_->free(empty);
-    empty = next;
-  }
+  if (empty != nullptr) heap_->free_chain(empty);
   return i;
 }
 

@@ -241,7 +241,9 @@ Span* PageHeap::allocate(size_t pages, unsigned cache_cls, size_t align_pages) {
     s = allocate_from(pages, cache_cls, align_pages, true, &wants_growth);
   }
   // The span is the caller's: no need to keep the lock while the kernel works.
-  if (s != nullptr) set_in_dumps(s, !s->noscan);
+  if (s == nullptr) return nullptr;
+  set_in_dumps(s, !s->noscan);
+  populate(s);
   return s;
 }
 

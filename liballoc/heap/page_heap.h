@@ -107,6 +107,11 @@ class PageHeap {
 
  private:
   static constexpr size_t kTinyWordsBytes = kClasses[size_class_of(kTinyClass)].objects * sizeof(std::atomic<uint32_t>);
+  // What is known to be touched soon has its pages at once, by one system call: fresh spans of objects no longer than this, in
+  // heaps that use more than that.
+  static constexpr uint32_t kPopulatedObjectBytes = 4096;
+  static constexpr uint64_t kPopulateFromBytes = uint64_t{2} << 20;
+
   static constexpr size_t kGrowPages = (size_t{4} << 20) >> kPageShift;
   static constexpr uint64_t kScavengeIntervalNs = 100'000'000;
   static constexpr uint64_t kScavengeAgeNs = 1'000'000'000;
@@ -129,6 +134,7 @@ class PageHeap {
   void count_in_use_locked(size_t bytes);
   void cross_trigger_locked();
   static void set_in_dumps(Span* span, bool wanted);
+  void populate(const Span* span) const;
   FreeTree& tree_of(const Span* span) { return span->scavenged ? scavenged_ : free_; }
   FixedAllocBase& bits_of(uint32_t words) { return bits_[words <= 1 ? 0 : log2_floor(words)]; }
   // The largest first; those kept whole for a moment stay unless they are older than `recent_older_than_ns`. `cut`: no more than

@@ -61,6 +61,11 @@ long linux_dump(void* at, size_t bytes, bool wanted) {
   return sys::raw_syscall(SYS_madvise, sys::arg(at), sys::arg(bytes), wanted ? MADV_DODUMP : MADV_DONTDUMP);
 }
 
+long linux_populate(void* at, size_t bytes) {
+  constexpr long kPopulateWrite = 23;  // MADV_POPULATE_WRITE, Linux 5.14
+  return sys::raw_syscall(SYS_madvise, sys::arg(at), sys::arg(bytes), kPopulateWrite);
+}
+
 // Relaxed: either way tells the time.
 constinit std::atomic<bool> g_clock_by_call{false};
 
@@ -78,8 +83,8 @@ constinit Clock g_clock = nullptr;
 
 }  // namespace
 
-constinit const OsOps kLinuxOs = {linux_reserve, linux_map,          linux_alloc, linux_unmap,
-                                  linux_release, linux_protect_none, linux_dump,  linux_fill};
+constinit const OsOps kLinuxOs = {linux_reserve,      linux_map,  linux_alloc, linux_unmap,   linux_release,
+                                  linux_protect_none, linux_dump, linux_fill,  linux_populate};
 
 const OsOps& os_ops() { return g_ops != nullptr ? *g_ops : kLinuxOs; }
 void set_os_ops_for_test(const OsOps* ops) { g_ops = ops; }

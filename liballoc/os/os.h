@@ -17,6 +17,7 @@ struct OsOps {
   long (*protect_none)(void* at, size_t bytes);           // back to reserved; contents are gone
   long (*dump)(void* at, size_t bytes, bool wanted);      // whether core dumps have the range's contents
   long (*fill)(void* at, size_t bytes);                   // readable and writable, zero; refused where anything is mapped
+  long (*populate)(void* at, size_t bytes);               // as if every page were written to, contents as they are
 };
 
 extern const OsOps kLinuxOs;

@@ -1,7 +1,10 @@
 // sys_mem.cc - see sys_mem.h. Each transition: the debug check, the system call, the accounting, in that order.
 #include "liballoc/os/sys_mem.h"
 
+#include <errno.h>
 #include <sys/auxv.h>
+
+#include <atomic>
 
 #include "liballoc/base/bits.h"
 #include "liballoc/base/check.h"
@@ -133,6 +136,16 @@ bool sys_dump(void* at, size_t bytes, bool wanted) {
   if (LIBALLOC_LIKELY(os_ops().dump(at, bytes, wanted) == 0)) return true;
   g_stats.dump_failures.add(1);
   return false;
+}
+
+void sys_populate(void* at, size_t bytes) {
+  static constinit std::atomic<bool> unknown{false};  // relaxed: who misses it asks once more
+  if (unknown.load(std::memory_order_relaxed)) return;
+  const uintptr_t begin = align_up(reinterpret_cast<uintptr_t>(at), system_page_bytes());
+  const uintptr_t end = align_down(reinterpret_cast<uintptr_t>(at) + bytes, system_page_bytes());
+  if (begin >= end) return;
+  const long r = os_ops().populate(reinterpret_cast<void*>(begin), end - begin);
+  if (LIBALLOC_UNLIKELY(r == -EINVAL)) unknown.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace liballoc

@@ -48,6 +48,9 @@ void sys_free(void* at, size_t bytes, MemState from);
 // Whether core dumps have the contents of the range, which is Prepared or Ready. False when the OS refused (each change may cost
 // a mapping, and mappings are limited): then some of the range may have changed and some not.
 [[nodiscard]] bool sys_dump(void* at, size_t bytes, bool wanted);
+// Has the kernel back the system pages that lie wholly in the range, which is Ready, by one call instead of a fault each. Changes
+// no state and no contents; a refusal changes nothing at all, and a kernel that knows no such call is not asked again.
+void sys_populate(void* at, size_t bytes);
 
 size_t system_page_bytes();
 

@@ -2,9 +2,11 @@
 #include "liballoc/os/sys_mem.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "liballoc/base/compiler.h"
 #include "liballoc/os/os.h"
@@ -61,7 +63,8 @@ TEST(SysMemTest, RefusalsGiveNullCountAFailureAndLeaveErrnoAlone) {
       [](void*, size_t, void**) -> long { return -ENOMEM; }, [](void*, size_t) -> long { return -ENOMEM; },
       [](size_t, void**) -> long { return -ENOMEM; },        [](void*, size_t) -> long { return -ENOMEM; },
       [](void*, size_t) -> long { return -ENOMEM; },         [](void*, size_t) -> long { return -ENOMEM; },
-      [](void*, size_t, bool) -> long { return -ENOMEM; },   [](void*, size_t) -> long { return -ENOMEM; }};
+      [](void*, size_t, bool) -> long { return -ENOMEM; },   [](void*, size_t) -> long { return -ENOMEM; },
+      [](void*, size_t) -> long { return -ENOMEM; }};
   const Figures before = figures();
   const uint64_t failures = sys_mem_stats().calls[kSysFailures].load();
   errno = 77;
@@ -74,6 +77,56 @@ TEST(SysMemTest, RefusalsGiveNullCountAFailureAndLeaveErrnoAlone) {
   EXPECT_EQ(sys_mem_stats().calls[kSysFailures].load(), failures + 3);
   EXPECT_EQ(figures().ready, before.ready);
   EXPECT_EQ(figures().reserved, before.reserved);
+}
+
+size_t resident_pages(void* at, size_t bytes) {
+  std::vector<unsigned char> pages(bytes / system_page_bytes());
+  EXPECT_EQ(mincore(at, bytes, pages.data()), 0);
+  size_t n = 0;
+  for (const unsigned char page : pages) n += page & 1;
+  return n;
+}
+
+TEST(SysMemTest, PopulatingBacksThePagesThatLieWhollyInTheRangeAndKeepsContents) {
+  const size_t page = system_page_bytes();
+  auto* const p = static_cast<char*>(sys_alloc(8 * page));
+  ASSERT_NE(p, nullptr);
+  p[3 * page] = 7;
+  ASSERT_EQ(resident_pages(p, 8 * page), 1u);
+  const Figures before = figures();
+  sys_populate(p + page + 1, 4 * page);
+  EXPECT_EQ(resident_pages(p, 8 * page), 3u);
+  EXPECT_EQ(resident_pages(p + 2 * page, 3 * page), 3u);
+  EXPECT_EQ(p[3 * page], 7);
+  EXPECT_EQ(figures().ready, before.ready);
+  sys_populate(p, page - 1);
+  EXPECT_EQ(resident_pages(p, page), 0u) << "no page lies in it";
+  sys_free(p, 8 * page, MemState::kReady);
+}
+
+int g_populate_calls = 0;
+long g_populate_answer = 0;
+
+TEST(SysMemTest, AKernelThatCannotPopulateIsAskedOnce) {
+  OsOps ops = kLinuxOs;
+  ops.populate = [](void*, size_t) -> long {
+    g_populate_calls++;
+    return g_populate_answer;
+  };
+  set_os_ops_for_test(&ops);
+  void* const p = sys_alloc(kBytes);
+  g_populate_calls = 0;
+  for (const long refusal : {-ENOMEM, -EAGAIN}) {
+    g_populate_answer = refusal;
+    sys_populate(p, kBytes);
+  }
+  EXPECT_EQ(g_populate_calls, 2) << "those may pass";
+  g_populate_answer = -EINVAL;
+  sys_populate(p, kBytes);
+  sys_populate(p, kBytes);
+  EXPECT_EQ(g_populate_calls, 3);
+  sys_free(p, kBytes, MemState::kReady);
+  set_os_ops_for_test(nullptr);
 }
 
 #if LIBALLOC_DEBUG
