@@ -78,10 +78,10 @@ bool PageHeap::scavenge_tick(uint64_t now_ns) {
   if (now_ns < last_scavenge_ns_.load(std::memory_order_relaxed) + kScavengeIntervalNs) return false;
   last_scavenge_ns_.store(now_ns, std::memory_order_relaxed);
   earn_locked(now_ns);
-  // Keep a tenth over the recent peak; the peak forgets a 16th of its distance per interval: half of it in 1.1 s.
+  // Keep a sixteenth over the recent peak; the peak forgets a 16th of its distance per interval: half of it in 1.1 s.
   if (recent_peak_ > stats_.in_use) recent_peak_ -= (recent_peak_ - stats_.in_use) / 16;
   const uint64_t backed = stats_.heap_sys() - stats_.released;
-  const uint64_t goal = recent_peak_ + recent_peak_ / 10;
+  const uint64_t goal = recent_peak_ + recent_peak_ / 16;
   if (backed <= goal || now_ns < kScavengeAgeNs) return true;
   // A part of the excess each time, at least one growth step, so that a slow path never pays for all of it.
   size_t step = (backed - goal) / 8;
