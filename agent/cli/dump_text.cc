@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "agent/base/text.h"
+#include "agent/base/time_units.h"
 #include "agent/cli/format.h"
 #include "liballoc/telemetry_abi.h"
 
@@ -22,7 +23,6 @@ std::string hex(uint64_t value) {
 }
 
 std::string wall_time(int64_t unix_ns) {
-  constexpr int64_t kNsPerSecond = 1000000000;
   if (unix_ns <= 0) return "-";
   char fraction[16];
   std::snprintf(fraction, sizeof(fraction), ".%09d", static_cast<int>(unix_ns % kNsPerSecond));

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/base/time_units.h"
 #include "agent/reader/limits.h"
 
 namespace liballoc::agent {
@@ -17,7 +18,7 @@ namespace {
 int64_t unix_now_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  return int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
+  return ns_of(now);
 }
 
 // Found dead when the agent starts: the steady time of its last sign of life, not after `now`.

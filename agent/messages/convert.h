@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "agent/base/time_units.h"
 #include "agent/model/snapshot.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "liballoc/telemetry/v1/memstats.pb.h"
@@ -14,8 +15,6 @@
 namespace liballoc::agent {
 
 namespace pb = ::liballoc::telemetry::v1;
-
-inline constexpr int64_t kNsPerSecond = 1000000000;
 
 [[nodiscard]] int64_t unix_now_ns();
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "agent/base/time_units.h"
 #include "agent/reader/limits.h"
 
 namespace liballoc::agent {
@@ -29,7 +30,7 @@ int64_t birth_time_ns(int directory_fd, const char* name, int flags) {
       (info.stx_mask & STATX_BTIME) == 0) {
     return 0;
   }
-  return int64_t{info.stx_btime.tv_sec} * 1000000000 + info.stx_btime.tv_nsec;
+  return ns_of(info.stx_btime);
 }
 
 ReadResult<void> check_kind_and_size(const struct stat& info) {
@@ -61,7 +62,7 @@ std::optional<FileId> file_id_at(int directory_fd, const std::string& name) {
 SegmentFile::SegmentFile(UniqueFd fd, const struct stat& info)
     : fd_(std::move(fd)),
       id_{info.st_dev, info.st_ino, birth_time_ns(fd_.value(), "", AT_EMPTY_PATH)},
-      modified_unix_ns_(int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec),
+      modified_unix_ns_(ns_of(info.st_mtim)),
       owner_(info.st_uid) {}
 
 ReadResult<SegmentFile> SegmentFile::open_at(int directory_fd, const std::string& name,
