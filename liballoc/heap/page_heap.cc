@@ -194,9 +194,12 @@ void PageHeap::count_in_use_locked(size_t bytes) {
 }
 
 void PageHeap::drain_recent_locked(uint64_t older_than_ns) {
-  while (Span* s = recent_.take_older_than(older_than_ns)) {
-    stats_.spans_idle--;
-    insert_free_locked(s);
+  if (recent_.size() == 0) return;
+  for (size_t pages = 1; pages <= RecentSpans::kMaxPages; pages++) {
+    while (Span* s = recent_.take_older_than(older_than_ns, pages)) {
+      stats_.spans_idle--;
+      insert_free_locked(s);
+    }
   }
 }
 

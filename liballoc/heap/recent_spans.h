@@ -17,6 +17,7 @@ class RecentSpans {
   static constexpr size_t kMaxPages = 128;   // every small size class's span, and large objects to 1 MiB
   static constexpr size_t kShortPages = 16;  // kept however few there are
   static constexpr uint32_t kSeveral = 8;
+  static constexpr size_t kMaxSpans = 16384;  // joining all of them, before the heap grows, takes a few milliseconds
 
   // A span of that length is in use from now on, or no longer.
   void enter_use(size_t pages) {
@@ -29,57 +30,44 @@ class RecentSpans {
 
   // Of a span that has left use. False when it would hold more than `limit` bytes then, or when there are few of that length.
   bool keep(Span* span, size_t limit) {
-    if (span->pages > kMaxPages || bytes_ + span->bytes() > limit) return false;
-    if (span->pages > kShortPages && in_use_[span->pages] + kept_[span->pages] + 1 < kSeveral) return false;
+    const size_t pages = span->pages;
+    if (pages > kMaxPages || bytes_ + span->bytes() > limit || count_ == kMaxSpans) return false;
+    if (pages > kShortPages && in_use_[pages] + kept_[pages] + 1 < kSeveral) return false;
     span->recent = true;
-    span->next = bins_[span->pages];
-    bins_[span->pages] = span;
-    kept_[span->pages]++;
+    bins_[pages].push_front(span);
+    kept_[pages]++;
     bytes_ += span->bytes();
     count_++;
     return true;
   }
   // The one of exactly this length that was freed last; null when there is none.
-  Span* take(size_t pages) {
-    if (pages > kMaxPages || bins_[pages] == nullptr) return nullptr;
-    Span* span = bins_[pages];
-    bins_[pages] = span->next;
-    drop(span);
-    return span;
-  }
+  Span* take(size_t pages) { return pages > kMaxPages ? nullptr : drop(pages, bins_[pages].first()); }
   // Any one; the lengths take turns. Null when there is none.
   Span* take_any() {
     if (count_ == 0) return nullptr;
-    while (bins_[turn_] == nullptr) turn_ = turn_ == kMaxPages ? 0 : turn_ + 1;
+    while (bins_[turn_].empty()) turn_ = turn_ == kMaxPages ? 0 : turn_ + 1;
     return take(turn_);
   }
-  // Any one that has been idle since before that moment; null when there is none. Newest first within a length: the links of a
-  // bin are walked to its old end.
-  Span* take_older_than(uint64_t ns) {
-    for (Span*& bin : bins_) {
-      for (Span** at = &bin; *at != nullptr; at = &(*at)->next) {
-        Span* span = *at;
-        if (span->unused_since > ns) continue;
-        *at = span->next;
-        drop(span);
-        return span;
-      }
-    }
-    return nullptr;
+  // The one of this length that was freed first, if that was before `ns`; null otherwise.
+  Span* take_older_than(uint64_t ns, size_t pages) {
+    Span* span = bins_[pages].last();
+    return span != nullptr && span->unused_since <= ns ? drop(pages, span) : nullptr;
   }
   size_t bytes() const { return bytes_; }
   size_t size() const { return count_; }
 
  private:
-  void drop(Span* span) {
-    span->next = nullptr;
+  Span* drop(size_t pages, Span* span) {
+    if (span == nullptr) return nullptr;
+    bins_[pages].remove(span);
     span->recent = false;
-    kept_[span->pages]--;
+    kept_[pages]--;
     bytes_ -= span->bytes();
     count_--;
+    return span;
   }
 
-  Span* bins_[kMaxPages + 1] = {};
+  SpanList bins_[kMaxPages + 1];
   uint32_t in_use_[kMaxPages + 1] = {};  // spans in use
   uint32_t kept_[kMaxPages + 1] = {};    // spans in the bin
   size_t turn_ = 0;

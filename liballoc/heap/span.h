@@ -140,22 +140,29 @@ struct Span {
 // ours may be held.
 [[noreturn]] LIBALLOC_COLD void report_damaged_span(const Span* span, const char* what);
 
-// Doubly linked, intrusive; guarded by its owner's lock.
+// Doubly linked, intrusive; guarded by its owner's lock. The first one's prev is the last one.
 class SpanList {
  public:
   bool empty() const { return first_ == nullptr; }
   Span* first() const { return first_; }
+  Span* last() const { return first_ == nullptr ? nullptr : first_->prev; }
   void push_front(Span* s) {
     LIBALLOC_DCHECK(s->next == nullptr && s->prev == nullptr && first_ != s);
+    s->prev = s;
+    if (first_ != nullptr) {
+      s->prev = first_->prev;
+      first_->prev = s;
+    }
     s->next = first_;
-    if (first_ != nullptr) first_->prev = s;
     first_ = s;
   }
   void remove(Span* s) {
-    LIBALLOC_DCHECK(s->prev != nullptr || first_ == s);
-    if (s->prev != nullptr) s->prev->next = s->next;
-    else first_ = s->next;
-    if (s->next != nullptr) s->next->prev = s->prev;
+    LIBALLOC_DCHECK(s->prev != nullptr && first_ != nullptr);
+    Span* const next = s->next;
+    if (next != nullptr) next->prev = s->prev;
+    else first_->prev = s->prev;  // it was the last; of no use where it was the only one
+    if (first_ == s) first_ = next;
+    else s->prev->next = next;
     s->next = s->prev = nullptr;
   }
 

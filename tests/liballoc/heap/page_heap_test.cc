@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <random>
-#include <set>
 #include <vector>
 
 #include "liballoc/os/os.h"
@@ -198,41 +197,6 @@ TEST(PageHeapTest, RecentSpansJoinTheirNeighboursBeforeTheHeapGrows) {
   ASSERT_NE(whole, nullptr);
   EXPECT_EQ(heap.pages.stats().grows, grows);
   heap.pages.free(whole);
-  heap.pages.verify();
-}
-
-TEST(PageHeapTest, ABatchAsLargeAsTheHeapLatelyWasComesBackWhole) {
-  TestHeap heap;
-  heap.pages.keep_recent(1 << 20);
-  std::vector<Span*> spans;
-  for (int i = 0; i < 1000; i++) spans.push_back(large(heap.pages, 16));
-  const std::set<Span*> before(spans.begin(), spans.end());
-  for (Span* s : spans) heap.pages.free(s);
-  EXPECT_EQ(heap.pages.stats().spans_idle, 1001u) << "none joined; one is what the heap had left when it grew";
-  for (Span*& s : spans) {
-    s = large(heap.pages, 16);
-    EXPECT_EQ(before.count(s), 1u);
-  }
-  for (Span* s : spans) heap.pages.free(s);
-  heap.pages.verify();
-}
-
-TEST(PageHeapTest, OfLongSpansOnlyThoseOfACommonLengthStayWhole) {
-  TestHeap heap;
-  heap.pages.keep_recent(64 << 20);
-  constexpr size_t kLong = RecentSpans::kShortPages + 1;
-  Span* rare = large(heap.pages, kLong);
-  Span* beside = large(heap.pages, 1);
-  const uintptr_t base = rare->base;
-  heap.pages.free(rare);
-  EXPECT_FALSE(heap.map.raw_span(base)->recent) << "one of a kind: joined, so that any length can have its pages";
-  std::vector<Span*> spans;
-  for (uint32_t i = 0; i < RecentSpans::kSeveral; i++) spans.push_back(large(heap.pages, kLong));
-  for (Span* s : spans) {
-    heap.pages.free(s);
-    EXPECT_TRUE(s->recent);
-  }
-  heap.pages.free(beside);
   heap.pages.verify();
 }
 
