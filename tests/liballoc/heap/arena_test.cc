@@ -96,7 +96,7 @@ TEST(ArenaHintsTest, AddressesBeyond48BitsAreRefusedAndCounted) {
       [](void*, size_t) -> long { return 0; }, [](size_t, void**) -> long { return -12; },
       [](void*, size_t) -> long { return 0; }, [](void*, size_t) -> long { return 0; },
       [](void*, size_t) -> long { return 0; }, [](void*, size_t, bool) -> long { return 0; },
-      [](void*, size_t) -> long { return 0; }};
+      [](void*, size_t) -> long { return 0; }, [](void*, size_t) -> long { return 0; }};
   RelaxedCounter stat;
   ArenaHints hints(stat);
   hints.init(0);
