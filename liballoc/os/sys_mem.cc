@@ -1,4 +1,5 @@
-// sys_mem.cc - see sys_mem.h. Each transition: the debug check, the system call, the accounting, in that order.
+// sys_mem.cc - see sys_mem.h. Each transition: the system call, then the debug check and the accounting; only what is given up is
+// booked before.
 #include "liballoc/os/sys_mem.h"
 
 #include <errno.h>
@@ -127,8 +128,9 @@ void* sys_alloc_anywhere(size_t bytes) {
 
 void sys_free(void* at, size_t bytes, MemState from) {
   g_stats.calls[kSysFree].add(1);
-  if (!succeeded(os_ops().unmap(at, bytes))) return;
+  // The book first: what the kernel has back, another thread may be given, and enter, at once.
   transition(at, bytes, from, MemState::kNone);
+  if (!succeeded(os_ops().unmap(at, bytes))) transition(at, bytes, MemState::kNone, from);
 }
 
 bool sys_dump(void* at, size_t bytes, bool wanted) {
