@@ -79,6 +79,22 @@ TEST(SysMemTest, RefusalsGiveNullCountAFailureAndLeaveErrnoAlone) {
   EXPECT_EQ(figures().reserved, before.reserved);
 }
 
+TEST(SysMemTest, WhatTheOsDoesNotTakeBackStaysAccounted) {
+  void* const p = sys_alloc(kBytes);
+  ASSERT_NE(p, nullptr);
+  OsOps ops = kLinuxOs;
+  ops.unmap = [](void*, size_t) -> long { return -ENOMEM; };
+  const Figures before = figures();
+  const uint64_t failures = sys_mem_stats().calls[kSysFailures].load();
+  set_os_ops_for_test(&ops);
+  sys_free(p, kBytes, MemState::kReady);
+  set_os_ops_for_test(nullptr);
+  EXPECT_EQ(figures().ready, before.ready);
+  EXPECT_EQ(sys_mem_stats().calls[kSysFailures].load(), failures + 1);
+  sys_free(p, kBytes, MemState::kReady);
+  EXPECT_EQ(figures().ready, before.ready - kBytes);
+}
+
 size_t resident_pages(void* at, size_t bytes) {
   std::vector<unsigned char> pages(bytes / system_page_bytes());
   EXPECT_EQ(mincore(at, bytes, pages.data()), 0);
