@@ -17,7 +17,7 @@ class RecentSpans {
   static constexpr size_t kMaxPages = 128;   // every small size class's span, and large objects to 1 MiB
   static constexpr size_t kShortPages = 16;  // kept however few there are
   static constexpr uint32_t kSeveral = 8;
-  static constexpr size_t kMaxSpans = 16384;  // joining all of them, before the heap grows, takes a few milliseconds
+  static constexpr size_t kMaxSpans = 16384;  // bounds how long the lock is held where all of them are joined
 
   // A span of that length is in use from now on, or no longer.
   void enter_use(size_t pages) {

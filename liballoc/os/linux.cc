@@ -62,8 +62,7 @@ long linux_dump(void* at, size_t bytes, bool wanted) {
 }
 
 long linux_populate(void* at, size_t bytes) {
-  constexpr long kPopulateWrite = 23;  // MADV_POPULATE_WRITE, Linux 5.14
-  return sys::raw_syscall(SYS_madvise, sys::arg(at), sys::arg(bytes), kPopulateWrite);
+  return sys::raw_syscall(SYS_madvise, sys::arg(at), sys::arg(bytes), kMadvPopulateWrite);
 }
 
 // Relaxed: either way tells the time.

@@ -20,6 +20,8 @@ struct OsOps {
   long (*populate)(void* at, size_t bytes);               // as if every page were written to, contents as they are
 };
 
+inline constexpr int kMadvPopulateWrite = 23;  // Linux 5.14; older headers do not have it
+
 extern const OsOps kLinuxOs;
 
 // The table in use: kLinuxOs unless a test has put its own there, before any allocation.

@@ -5,19 +5,19 @@
 #include <sys/mman.h>
 
 #include "liballoc/base/bits.h"
+#include "liballoc/os/os.h"
 #include "liballoc/os/sys_mem.h"
 #include "liballoc/telemetry/file_calls.h"
 
 namespace liballoc {
 
 long populate_range(std::byte* base, uint64_t from, uint64_t to) {
-  constexpr long kPopulateWrite = 23;  // MADV_POPULATE_WRITE, Linux 5.14
   std::byte* const at = base + from;
   long r = sys::protect(at, to - from, PROT_READ | PROT_WRITE);
   if (r < 0) return r;
   int attempts = 0;
   do {
-    r = sys::advise(at, to - from, kPopulateWrite);
+    r = sys::advise(at, to - from, kMadvPopulateWrite);
   } while ((r == -EAGAIN || r == -EINTR) && ++attempts < 8);
   if (r < 0) {
     // What was had before the file system was full goes back to it.

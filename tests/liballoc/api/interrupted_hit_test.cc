@@ -16,14 +16,16 @@
 
 #include "liballoc/core/thread.h"
 #include "liballoc/heap/size_classes.h"
+#include "tests/liballoc/api/trap_flag.h"
 
 #if defined(__x86_64__)
 
 namespace {
 
+using liballoc::trap;
+
 constexpr size_t kBytes = 240;       // a class that neither gtest nor libc uses much
 constexpr size_t kMostLive = 4096;
-constexpr uint64_t kTrapFlag = 0x100;
 
 // No containers: everything between arming and checking must leave the heap to the test.
 void* g_live[kMostLive];
@@ -72,13 +74,6 @@ void on_trap(int, siginfo_t*, void*) {
   if (g_steps++ != g_stop_at) return;
   g_ran = true;
   handle(g_handler);
-}
-
-__attribute__((noinline)) void trap(bool on) {
-  uint64_t flags = 0;
-  __asm__ volatile("pushfq\n\tpopq %0" : "=r"(flags) : : "memory");
-  flags = on ? flags | kTrapFlag : flags & ~kTrapFlag;
-  __asm__ volatile("pushq %0\n\tpopfq" : : "r"(flags) : "memory", "cc");
 }
 
 bool all_different() {

@@ -17,12 +17,13 @@
 #include "liballoc/core/thread.h"
 #include "liballoc/heap/size_classes.h"
 #include "liballoc/os/os.h"
+#include "tests/liballoc/api/trap_flag.h"
 
 #if defined(__x86_64__) && defined(__OPTIMIZE__) && !defined(__clang__) && !LIBALLOC_DEBUG && !LIBALLOC_TEST_SANITIZED
 
 namespace {
 
-constexpr uint64_t kTrapFlag = 0x100;
+using liballoc::trap;
 
 uint64_t g_instructions = 0;
 uint64_t g_last_at = 0;
@@ -33,13 +34,6 @@ void on_trap(int, siginfo_t*, void* context) {
   const auto at = static_cast<uint64_t>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
   if (at != g_last_at) g_instructions++;
   g_last_at = at;
-}
-
-__attribute__((noinline)) void trap(bool on) {
-  uint64_t flags = 0;
-  __asm__ volatile("pushfq\n\tpopq %0" : "=r"(flags) : : "memory");
-  flags = on ? flags | kTrapFlag : flags & ~kTrapFlag;
-  __asm__ volatile("pushq %0\n\tpopfq" : : "r"(flags) : "memory", "cc");
 }
 
 template <typename Call>
@@ -58,7 +52,7 @@ class SlowPathBudgetTest : public testing::Test {
     action.sa_sigaction = on_trap;
     action.sa_flags = SA_SIGINFO;
     ASSERT_EQ(sigaction(SIGTRAP, &action, &before_), 0);
-    // A sample comes when chance wants it. Those that are due by now come before the counting.
+    // A sample comes when chance wants it: none is taken while the period is 0.
     period_ = liballoc::sample_period();
     liballoc::set_sample_period(0);
     // Counting takes seconds, in which caches would age.
