@@ -2,18 +2,23 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "liballoc/api/lifecycle.h"
 #include "liballoc/base/compiler.h"
 #include "liballoc/base/syscall.h"
 #include "liballoc/core/runtime.h"
 #include "liballoc/core/thread.h"
 #include "liballoc/os/os.h"
+#include "liballoc/os/own_image.h"
 
 namespace {
 
 // Early among constructors of this library's priority range; allocations before it are served and counted all the same.
-__attribute__((constructor(101))) void start() {
+// glibc gives every constructor what main() gets; that it did is seen by the environment.
+__attribute__((constructor(101))) void start(int argc, char** argv, char** environment) {
+  liballoc::map_own_image();
   liballoc::read_clock_by_call(true);
-  liballoc::runtime_start_telemetry(environ);
+  const bool told = environment == environ && argc > 0;
+  liballoc::runtime_start_telemetry({environ, told ? argv : nullptr, told ? static_cast<size_t>(argc) : 0});
   liballoc::read_clock_by_call(false);
 }
 
@@ -30,6 +35,8 @@ __attribute__((destructor(101))) void stop() {
 }  // namespace
 
 extern "C" {
+const char liballoc_lifecycle = 0;
+
 LIBALLOC_EXPORT void _exit(int status) { exit_now(status); }
 LIBALLOC_EXPORT void _Exit(int status) noexcept { exit_now(status); }
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "liballoc/alloc.h"
+#include "liballoc/api/lifecycle.h"
 #include "liballoc/base/bits.h"
 #include "liballoc/core/allocator.h"
 #include "liballoc/core/large_objects.h"
@@ -15,6 +16,8 @@
 using liballoc::AllocationRequest;
 
 namespace {
+
+LIBALLOC_NEEDS_LIFECYCLE;
 
 LIBALLOC_COLD void* fail(int error) {
   errno = error;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <new>
 
+#include "liballoc/api/lifecycle.h"
 #include "liballoc/base/check.h"
 #include "liballoc/core/allocator.h"
 
@@ -16,6 +17,8 @@ __asm__(
     ".weak __gxx_personality_v0\n.weak __cxa_begin_catch\n.weak __cxa_end_catch\n.weak _ZSt9terminatev\n");
 
 namespace {
+
+LIBALLOC_NEEDS_LIFECYCLE;
 
 using Handler = void (*)();
 

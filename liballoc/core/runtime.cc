@@ -16,11 +16,11 @@
 #include "liballoc/os/os.h"
 #include "liballoc/profile/module_finder.h"
 #include "liballoc/profile/stack.h"
+#include "liballoc/telemetry/identity.h"
 
 namespace liballoc {
 
 constinit Heap g_heap;
-constinit ArenaMap::Entry g_arena_table[kArenaEntries] = {};
 constinit Segment g_segment;
 constinit Config g_config;
 
@@ -63,6 +63,37 @@ void say(const char* line) {
   buffer.write_to_stderr();
 }
 
+// Makes a segment when telemetry is wanted and there is none. `config` says who the process is.
+void create_segment(SegmentConfig config) {
+  if (!g_segment_wanted.exchange(false, std::memory_order_relaxed)) return;
+  config.dir = g_config.shm_dir;
+  config.service = g_config.service;
+  config.sample_period = g_config.sample_rate;
+  config.find_module = find_module;
+  bridge_forget_all_spans();
+  fork_lock().lock();
+  const SegmentStatus status = g_segment.create(config, kAbiClasses.data());
+  fork_lock().unlock();
+  if (status != SegmentStatus::kOk) {
+    set_sample_period(0);
+    if (g_config.verbose) {
+      LineBuffer line;
+      line.text("liballoc: no telemetry segment in ").text(g_config.shm_dir).text(": ").text(text_of(status));
+      line.write_to_stderr();
+    }
+    return;
+  }
+  g_segment_pid.store(sys::current_pid(), std::memory_order_relaxed);
+  set_sample_period(g_config.sample_rate);
+  bridge_publish_all_spans(config.forked_from == 0);  // a child inherits more than a ring is for
+  bridge_publish_memstats();
+  if (g_config.verbose) {
+    LineBuffer line;
+    line.text("liballoc: telemetry segment ").text(g_segment.path());
+    line.write_to_stderr();
+  }
+}
+
 }  // namespace
 
 bool runtime_start_heap() {
@@ -81,40 +112,14 @@ bool runtime_segment_wanted() { return g_segment_wanted.load(std::memory_order_r
 
 void runtime_want_segment() { g_segment_wanted.store(g_config.telemetry, std::memory_order_relaxed); }
 
-void runtime_create_segment(uint64_t forked_from) {
-  if (!g_segment_wanted.exchange(false, std::memory_order_relaxed)) return;
+void runtime_create_segment_of_child(uint64_t forked_from) {
   SegmentConfig config;
-  config.dir = g_config.shm_dir;
-  config.service = g_config.service;
-  config.sample_period = g_config.sample_rate;
   config.forked_from = forked_from;
-  config.find_module = find_module;
-  bridge_forget_all_spans();
-  fork_lock().lock();
-  const SegmentStatus status = g_segment.create(config, kAbiClasses.data());
-  fork_lock().unlock();
-  if (status != SegmentStatus::kOk) {
-    set_sample_period(0);
-    if (g_config.verbose) {
-      LineBuffer line;
-      line.text("liballoc: no telemetry segment in ").text(g_config.shm_dir).text(": ").text(text_of(status));
-      line.write_to_stderr();
-    }
-    return;
-  }
-  g_segment_pid.store(sys::current_pid(), std::memory_order_relaxed);
-  set_sample_period(g_config.sample_rate);
-  bridge_publish_all_spans(forked_from == 0);  // a child inherits more than a ring is for
-  bridge_publish_memstats();
-  if (g_config.verbose) {
-    LineBuffer line;
-    line.text("liballoc: telemetry segment ").text(g_segment.path());
-    line.write_to_stderr();
-  }
+  create_segment(config);
 }
 
-void runtime_start_telemetry(const char* const* environment) {
-  parse_config(environment, &g_config, say);
+void runtime_start_telemetry(const ProcessStart& process) {
+  parse_config(process.environment, &g_config, say);
   if (!thread_start_heap()) return;  // no memory at all: the program will hear of it from malloc
   if (g_config.sbrk) start_sbrk_mode();
   if (g_config.soft_limit != 0) g_heap.pages().set_soft_limit(g_config.soft_limit);
@@ -132,7 +137,12 @@ void runtime_start_telemetry(const char* const* environment) {
   // has allocated already.
   if (g_config.sample_rate != 0) warm_unwinder();
   if (Thread* thread = t_thread) thread->in_slow = true;
-  runtime_create_segment(0);
+  char scratch[kIdentityScratchBytes];  // the loader has used as much of this stack
+  SegmentConfig config;
+  config.arguments = process.arguments;
+  config.argument_count = process.argument_count;
+  config.scratch = scratch;
+  create_segment(config);
   if (Thread* thread = t_thread) {
     thread_join_segment(thread);
     thread->in_slow = false;

@@ -15,12 +15,17 @@ extern constinit Config g_config;
 
 // Brings the heap up on the first call; false while the OS refuses. Called under the registry's lock.
 [[nodiscard]] bool runtime_start_heap();
+// What the kernel gave the process.
+struct ProcessStart {
+  const char* const* environment;
+  const char* const* arguments;  // null: not known
+  size_t argument_count;
+};
 // Reads the environment, makes the segment. Called once by the library's constructor, before main().
-void runtime_start_telemetry(const char* const* environment);
-// Makes a segment when telemetry is wanted and there is none: at start and in the child of a fork. Takes no lock of ours on
-// entry; the caller is inside a slow path or before main().
-void runtime_create_segment(uint64_t forked_from);
-// Asks for a segment, if the configuration has telemetry on; made by the next runtime_create_segment().
+void runtime_start_telemetry(const ProcessStart& process);
+// Makes a segment, if one is wanted, in the child of a fork. Takes no lock of ours on entry; the caller is inside a slow path.
+void runtime_create_segment_of_child(uint64_t forked_from);
+// Asks for a segment, if the configuration has telemetry on: a child's first slow path makes it.
 void runtime_want_segment();
 // True between a fork and the child's first slow path.
 bool runtime_segment_wanted();

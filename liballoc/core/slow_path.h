@@ -26,7 +26,7 @@ class SlowPath {
     }
     thread_->slow_ns = 0;
     thread_->in_slow = true;
-    if (LIBALLOC_UNLIKELY(runtime_segment_wanted())) runtime_create_segment(fork_parent_pid());
+    if (LIBALLOC_UNLIKELY(runtime_segment_wanted())) runtime_create_segment_of_child(fork_parent_pid());
     if (LIBALLOC_UNLIKELY(thread_->block == thread_->private_block)) thread_join_segment(thread_);
   }
   ~SlowPath() {

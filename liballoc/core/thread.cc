@@ -65,13 +65,13 @@ void flush(Thread& t) {
 }
 
 void close_hits() {
-  t_cache = &g_empty_cache;
+  t_cache = kEmptyCache;
   std::atomic_signal_fence(std::memory_order_seq_cst);  // from here on a signal handler meets no bin and no count while it moves
 }
 
 void allow_hits(Thread& t) {
   std::atomic_signal_fence(std::memory_order_seq_cst);  // all is in place before a signal handler may hit
-  t_cache = g_hits && t.counted_beside ? t.heap.cache : &g_empty_cache;
+  t_cache = g_hits && t.counted_beside ? t.heap.cache : kEmptyCache;
 }
 
 // By one address, for slow paths too: a cache that finds lines by their virtual address would pass each line back and forth.
@@ -119,8 +119,8 @@ void visit_blocks_locked(void (*visit)(const liballoc_abi_thread* block, void* c
 
 }  // namespace
 
-constinit ThreadCache g_empty_cache;
-constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL = &g_empty_cache;
+constinit const ThreadCache g_empty_cache{};
+constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL = kEmptyCache;
 constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL = nullptr;
 
 bool thread_start_heap() {
@@ -176,7 +176,7 @@ Thread* thread_attach() {
 void thread_detach() {
   Thread* t = t_thread;
   t->in_slow = true;  // a signal handler must not use the cache that is going away
-  t_cache = &g_empty_cache;
+  t_cache = kEmptyCache;
   flush(*t);
   t_thread = nullptr;
   if (t->segment_block != nullptr) {
@@ -219,7 +219,7 @@ void thread_give_all_back() {
 
 void thread_stop_hits() {
   g_hits = false;
-  t_cache = &g_empty_cache;
+  t_cache = kEmptyCache;
 }
 
 void thread_serve_singly() { t_exited = true; }

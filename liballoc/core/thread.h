@@ -35,7 +35,9 @@ struct Thread {
   WalkMemo walks;       // of samples, by their number in the segment
 };
 
-extern constinit ThreadCache g_empty_cache;  // never written: every bin is empty and full
+// Never written: every bin is empty and full. Among the constants, so that a first allocation need not touch a page for it.
+extern constinit const ThreadCache g_empty_cache;
+inline constexpr ThreadCache* kEmptyCache = const_cast<ThreadCache*>(&g_empty_cache);
 // Never null: at least the empty cache, where every path is the slow one.
 extern constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL;
 extern constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL;
@@ -46,7 +48,7 @@ extern constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL;
 class HitsClosed {
  public:
   HitsClosed() : open_(t_cache) {
-    t_cache = &g_empty_cache;
+    t_cache = kEmptyCache;
     std::atomic_signal_fence(std::memory_order_seq_cst);  // closed before a bin changes
   }
   ~HitsClosed() {

@@ -31,6 +31,7 @@ constinit RelaxedCounter g_unused_bytes;
 bool refill(PersistentChunk* chunk) {
   void* p = sys_alloc(kPersistentChunkBytes);
   if (p == nullptr) return false;
+  sys_populate(p, system_page_bytes());  // a third of what the header's fault would cost
   auto* header = static_cast<ChunkHeader*>(p);
   header->next = g_chunks.load(std::memory_order_relaxed);
   // Pairs with the acquire in in_persistent_alloc().

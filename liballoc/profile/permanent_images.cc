@@ -16,8 +16,7 @@ constexpr unsigned kMostImages = 64;  // of a program with more the others are n
 void note(uintptr_t in_image) {
   UnwindModule image;
   if (g_permanent_count == kPermanentImages || permanent_image(in_image) != nullptr) return;
-  if (!find_unwind_module(in_image, &image)) return;
-  image.permanent = true;
+  if (!find_permanent_module(in_image, &image)) return;
   g_permanent_images[g_permanent_count++] = image;
 }
 

@@ -23,5 +23,7 @@ inline constexpr uintptr_t kUnwindHeaderBytes = 20;
 
 // False when no image is loaded there.
 bool find_unwind_module(uintptr_t pc, UnwindModule* out);
+// The same of an image that is never unloaded. Reads nothing of it: its fingerprint need not tell it from a later one.
+bool find_permanent_module(uintptr_t pc, UnwindModule* out);
 
 }  // namespace liballoc

@@ -13,18 +13,14 @@ namespace liballoc {
 
 namespace {
 
-// The first bytes of a file; 0 when it cannot be read.
-size_t read_start(const char* path, char* to, size_t bytes) {
+// What one read of the file gives; 0 when it cannot be read. Files of /proc of which the kernel makes the text whole give all
+// that there is room for.
+size_t read_once(const char* path, char* to, size_t bytes) {
   const long fd = sys::open_at(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   if (fd < 0) return 0;
-  size_t got = 0;
-  while (got < bytes) {
-    const long n = sys::read_fd(static_cast<int>(fd), to + got, bytes - got);
-    if (n <= 0) break;
-    got += static_cast<size_t>(n);
-  }
+  const long n = sys::read_fd(static_cast<int>(fd), to, bytes);
   sys::close_fd(static_cast<int>(fd));
-  return got;
+  return n > 0 ? static_cast<size_t>(n) : 0;
 }
 
 void copy_text(const char* from, size_t length, char* out, size_t out_bytes) {
@@ -103,11 +99,22 @@ void parse_cgroup(const char* text, size_t bytes, char* out, size_t out_bytes) {
     copy_text(chosen, chosen_length, out, out_bytes);
 }
 
-uint64_t own_start_ticks(char* scratch) {
-  return parse_start_ticks(scratch, read_start("/proc/self/stat", scratch, kIdentityScratchBytes));
+size_t copy_arguments(const char* const* words, size_t count, char* out, size_t out_bytes) {
+  size_t used = 0;
+  for (size_t i = 0; i < count && words[i] != nullptr && used < out_bytes; i++) {
+    const size_t wanted = strlen(words[i]) + 1, room = out_bytes - used;
+    const size_t taken = wanted < room ? wanted : room;
+    memcpy(out + used, words[i], taken);
+    used += taken;
+  }
+  return used;
 }
 
-uint64_t start_realtime_ns(uint64_t start_ticks) {
+uint64_t own_start_ticks(char* scratch) {
+  return parse_start_ticks(scratch, read_once("/proc/self/stat", scratch, kIdentityScratchBytes));
+}
+
+uint64_t start_realtime_ns(uint64_t start_ticks, uint64_t now_realtime_ns) {
   const uint64_t ticks_per_second = getauxval(AT_CLKTCK);
   timespec since_boot{};
   if (start_ticks == 0 || ticks_per_second == 0 || sys::clock_now(CLOCK_BOOTTIME, &since_boot) < 0)
@@ -116,7 +123,7 @@ uint64_t start_realtime_ns(uint64_t start_ticks) {
                            static_cast<uint64_t>(since_boot.tv_nsec);
   const uint64_t start_ns = start_ticks / ticks_per_second * 1000000000u +
                             start_ticks % ticks_per_second * 1000000000u / ticks_per_second;
-  return realtime_ns() - (boot_ns > start_ns ? boot_ns - start_ns : 0);
+  return now_realtime_ns - (boot_ns > start_ns ? boot_ns - start_ns : 0);
 }
 
 uint32_t own_pid_namespace() {
@@ -124,11 +131,13 @@ uint32_t own_pid_namespace() {
   return sys::stat_path("/proc/self/ns/pid", &st) < 0 ? 0 : static_cast<uint32_t>(st.st_ino);
 }
 
-void fill_identity(const char* service, char* scratch, liballoc_abi_identity* out) {
+void fill_identity(const char* service, const char* const* arguments, size_t argument_count, char* scratch,
+                   liballoc_abi_identity* out) {
   const long link = sys::read_link("/proc/self/exe", out->executable, sizeof(out->executable) - 1);
   out->executable[link > 0 ? link : 0] = '\0';
-  size_t command =
-      read_start("/proc/self/cmdline", out->command_line, sizeof(out->command_line) - 1);
+  constexpr size_t kCommandRoom = sizeof(out->command_line) - 1;
+  size_t command = arguments != nullptr ? copy_arguments(arguments, argument_count, out->command_line, kCommandRoom)
+                                        : read_once("/proc/self/cmdline", out->command_line, kCommandRoom);
   while (command > 0 && out->command_line[command - 1] == '\0')
     command--;  // the last word's NUL ends the line
   out->command_line[command] = '\0';
@@ -136,7 +145,7 @@ void fill_identity(const char* service, char* scratch, liballoc_abi_identity* ou
   const char* const name =
       service != nullptr && *service != '\0' ? service : base_name(out->executable);
   copy_text(name, strlen(name), out->service, sizeof(out->service));
-  const size_t cgroup = read_start("/proc/self/cgroup", scratch, kIdentityScratchBytes);
+  const size_t cgroup = read_once("/proc/self/cgroup", scratch, kIdentityScratchBytes);
   parse_cgroup(scratch, cgroup, out->cgroup, sizeof(out->cgroup));
   copy_text(LIBALLOC_VERSION, sizeof(LIBALLOC_VERSION) - 1, out->version, sizeof(out->version));
   struct utsname host {};

@@ -1,4 +1,4 @@
-// identity.h - who this process is, from /proc/self: executable, command line, start time,
+// identity.h - who this process is, mostly from /proc/self: executable, command line, start time,
 // namespaces. What cannot be read stays 0 or empty. Uses the caller's scratch memory, so the stack
 // stays small; never allocates.
 #pragma once
@@ -18,11 +18,16 @@ uint64_t parse_start_ticks(const char* stat, size_t bytes);
 // the memory controller, else the first. Copied NUL-terminated, cut to out_bytes.
 void parse_cgroup(const char* text, size_t bytes, char* out, size_t out_bytes);
 
-inline constexpr size_t kIdentityScratchBytes = 8192;
+// The words, each with its NUL, as /proc/self/cmdline has them; what has no room is cut off. Returns the bytes.
+size_t copy_arguments(const char* const* words, size_t count, char* out, size_t out_bytes);
+
+inline constexpr size_t kIdentityScratchBytes = 4096;
 uint64_t own_start_ticks(char* scratch);
-// Wall time of the process start: now, less the age that the ticks tell.
-uint64_t start_realtime_ns(uint64_t start_ticks);
+// Wall time of the process start: now, less the age that the ticks tell. 0: not known.
+uint64_t start_realtime_ns(uint64_t start_ticks, uint64_t now_realtime_ns);
 uint32_t own_pid_namespace();
-void fill_identity(const char* service, char* scratch, liballoc_abi_identity* out);
+// The command line is `arguments`; null: what /proc says.
+void fill_identity(const char* service, const char* const* arguments, size_t argument_count, char* scratch,
+                   liballoc_abi_identity* out);
 
 }  // namespace liballoc

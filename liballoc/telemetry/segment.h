@@ -35,6 +35,9 @@ struct SegmentConfig {
   uint64_t sample_period = 0;     // shown until the first publish_memstats()
   uint64_t forked_from = 0;
   FindModule find_module = nullptr;
+  const char* const* arguments = nullptr;  // the command line; null: /proc says it
+  size_t argument_count = 0;
+  char* scratch = nullptr;  // kIdentityScratchBytes; null: memory of its own
 };
 
 class Segment {
@@ -143,7 +146,7 @@ class Segment {
  private:
   bool open_sections(const SegmentConfig& config, const liballoc_abi_size_class* classes,
                      char* scratch);
-  void write_header(const SegmentConfig& config, uint64_t start_ticks);
+  void write_header(const SegmentConfig& config, uint64_t start_ticks, uint64_t now_realtime_ns);
   void note_modules(const uintptr_t* pcs, uint32_t depth, uint64_t now_ns);
   void close_tables();
   void store_sample_counts_locked();

@@ -123,13 +123,15 @@ SegmentStatus SegmentFile::create(const char* dir, uint32_t pid, uint64_t start_
 }
 
 SegmentStatus SegmentFile::fill(int fd, uint64_t backed_bytes, uint64_t fixed_bytes) {
-  long r = sys::chmod_fd(fd, 0600);  // whatever the umask left
+  struct stat st {};
+  long r = sys::stat_fd(fd, &st);
   if (r < 0) return status_of(r);
+  if ((st.st_mode & 07777) != 0600) {  // the umask took of it, or the directory's default access list added
+    r = sys::chmod_fd(fd, 0600);
+    if (r < 0) return status_of(r);
+  }
   r = sys::lock_description(fd);
   if (r < 0) return SegmentStatus::kFailed;
-  struct stat st {};
-  r = sys::stat_fd(fd, &st);
-  if (r < 0) return status_of(r);
   device_ = st.st_dev;
   inode_ = st.st_ino;
   // Without access until populated: a stray store faults in our code, where it belongs, and

@@ -50,7 +50,7 @@ uint64_t base_bytes(bool can_grow) {
 
 }  // namespace
 
-void Segment::write_header(const SegmentConfig& config, uint64_t start_ticks) {
+void Segment::write_header(const SegmentConfig& config, uint64_t start_ticks, uint64_t now_realtime_ns) {
   liballoc_abi_header* const h = space_.header();
   h->major = LIBALLOC_ABI_MAJOR;
   h->minor = LIBALLOC_ABI_MINOR;
@@ -62,9 +62,9 @@ void Segment::write_header(const SegmentConfig& config, uint64_t start_ticks) {
   h->pid = pid_;
   h->uid = sys::real_uid();
   h->start_ticks = start_ticks;
-  h->created_realtime_ns = realtime_ns();
+  h->created_realtime_ns = now_realtime_ns;
   h->created_monotonic_ns = monotonic_ns();
-  h->start_realtime_ns = start_realtime_ns(start_ticks);
+  h->start_realtime_ns = start_realtime_ns(start_ticks, now_realtime_ns);
   h->page_bytes = kHeapPageBytes;
   h->pid_namespace = own_pid_namespace();
   h->arena_bytes = kArenaBytes;
@@ -81,7 +81,7 @@ bool Segment::open_sections(const SegmentConfig& config, const liballoc_abi_size
       space_.add_extent(LIBALLOC_SECTION_MEMSTATS, 0, sizeof(liballoc_abi_memstats), 1);
   if (identity == nullptr || size_classes == nullptr || memstats == nullptr) return false;
   auto* const who = reinterpret_cast<liballoc_abi_identity*>(space_.at(identity->offset));
-  fill_identity(config.service, scratch, who);
+  fill_identity(config.service, config.arguments, config.argument_count, scratch, who);
   identity_ = who;
   memcpy(space_.at(size_classes->offset), classes, sizeof(*classes) * LIBALLOC_ABI_SIZE_CLASSES);
   memstats_ = reinterpret_cast<liballoc_abi_memstats*>(space_.at(memstats->offset));
@@ -99,19 +99,22 @@ bool Segment::open_sections(const SegmentConfig& config, const liballoc_abi_size
 SegmentStatus Segment::create(const SegmentConfig& config, const liballoc_abi_size_class* classes) {
   if (active()) return SegmentStatus::kFailed;
   if (config.dir == nullptr || config.dir[0] == '\0') return SegmentStatus::kDisabled;
-  static_assert(kJanitorScratchBytes >= kIdentityScratchBytes);
-  const size_t scratch_bytes = align_up(kJanitorScratchBytes, system_page_bytes());
-  auto* const scratch = static_cast<char*>(sys_alloc(scratch_bytes));
-  if (scratch == nullptr) return SegmentStatus::kLimited;
   pid_ = sys::current_pid();
   const uint64_t now = realtime_ns();
-  if (is_janitor(now, pid_)) remove_dead_segments(config.dir, now, JanitorLimits{}, scratch);
+  // Whoever cleans has the room for it, and then for everything.
+  static_assert(kJanitorScratchBytes >= kIdentityScratchBytes);
+  const bool cleans = is_janitor(now, pid_);
+  const size_t own_bytes = align_up(cleans ? kJanitorScratchBytes : kIdentityScratchBytes, system_page_bytes());
+  char* const own = cleans || config.scratch == nullptr ? static_cast<char*>(sys_alloc(own_bytes)) : nullptr;
+  char* const scratch = own != nullptr ? own : config.scratch;
+  if (scratch == nullptr) return SegmentStatus::kLimited;
+  if (cleans && own != nullptr) remove_dead_segments(config.dir, now, JanitorLimits{}, own);
   const uint64_t start_ticks = own_start_ticks(scratch);
   SegmentStatus status =
       file_.create(config.dir, pid_, start_ticks, base_bytes(true), base_bytes(false));
   if (status == SegmentStatus::kOk) {
     space_.attach(file_.base(), file_.capacity(), base_bytes(file_.can_grow()), file_.can_grow());
-    write_header(config, start_ticks);
+    write_header(config, start_ticks, now);
     find_module_ = config.find_module;
     if (open_sections(config, classes, scratch)) {
       retired_.store(false, std::memory_order_relaxed);
@@ -126,7 +129,7 @@ SegmentStatus Segment::create(const SegmentConfig& config, const liballoc_abi_si
       status = SegmentStatus::kFailed;
     }
   }
-  sys_free(scratch, scratch_bytes, MemState::kReady);
+  if (own != nullptr) sys_free(own, own_bytes, MemState::kReady);
   return status;
 }
 

@@ -40,7 +40,8 @@ class InstallTest(unittest.TestCase):
         shm = os.path.join(self.dir, "shm")
         os.makedirs(shm, exist_ok=True)
         env = {k: v for k, v in os.environ.items() if not k.startswith("LIBALLOC_") and k != "LD_PRELOAD"}
-        env.update(LIBALLOC_SHM_DIR=shm, **more)
+        env["LIBALLOC_SHM_DIR"] = shm
+        env.update(more)
         return env
 
     def expect_works(self, program, **env):
@@ -93,6 +94,13 @@ class InstallTest(unittest.TestCase):
             os.path.join(OPTIONS.consumer, "consumer.cc"), "-o", program, os.path.join(self.libdir, "liballoc.a"), "-pthread")
         self.assertNotIn("liballoc.so", run("readelf", "-d", program))
         self.expect_works(program)
+        # A linker takes single files out of an archive: the one that makes the segment must be among them.
+        for options in (["-pthread"], ["-pthread", "-static"]):
+            run(OPTIONS.cxx, "-std=c++20", "-I" + os.path.join(self.prefix, "include"),
+                os.path.join(OPTIONS.consumer, "consumer.cc"), "-o", program, os.path.join(self.libdir, "liballoc.a"), *options)
+            with tempfile.TemporaryDirectory() as segments:
+                self.expect_works(program, LIBALLOC_SHM_DIR=segments, LIBALLOC_KEEP_SEGMENT="1")
+                self.assertEqual(len(os.listdir(segments)), 1, options)
 
     def test_preloading_the_installed_library_works(self):
         program = os.path.join(self.dir, "preloaded")

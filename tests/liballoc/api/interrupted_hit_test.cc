@@ -199,7 +199,7 @@ void watch(int, siginfo_t*, void*) {
                     std::equal(g_bin->base, g_bin->top, g_slots.begin());
   if (!same && liballoc::t_thread->in_slow) {
     g_changes++;
-    if (liballoc::t_cache != &liballoc::g_empty_cache) g_open_changes++;
+    if (liballoc::t_cache != liballoc::kEmptyCache) g_open_changes++;
   }
   if (!same) look();
 }

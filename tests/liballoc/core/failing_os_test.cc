@@ -127,7 +127,7 @@ int run(int first, int last, const std::string& directory) {
   set_os_ops_for_test(&kRefusing);
   const std::string dir = "LIBALLOC_SHM_DIR=" + directory;
   const char* const environment[] = {dir.c_str(), "LIBALLOC_SAMPLE_RATE=2000", nullptr};
-  if (!directory.empty()) runtime_start_telemetry(environment);
+  if (!directory.empty()) runtime_start_telemetry({environment, nullptr, 0});
   int failures = work(mine);
   std::thread([&] { failures += work(others); }).join();
   g_heap.pages().scavenge(SIZE_MAX, UINT64_MAX);

@@ -71,7 +71,7 @@ TEST(LargeObjectsTest, ASampleFollowsItsObjectsLength) {
   ASSERT_NE(mkdtemp(dir), nullptr);
   const std::string shm = std::string("LIBALLOC_SHM_DIR=") + dir;
   const std::array<const char*, 3> environment = {shm.c_str(), "LIBALLOC_SAMPLE_RATE=1", nullptr};
-  runtime_start_telemetry(environment.data());
+  runtime_start_telemetry({environment.data(), nullptr, 0});
   ASSERT_TRUE(g_segment.active());
   void* p = allocate(4 * kMiB);
   Span* span = g_heap.map().find_in_use(reinterpret_cast<uintptr_t>(p));

@@ -27,14 +27,14 @@ void give_everything_back() {
 
 void use_check_mode() {
   const char* const environment[] = {"LIBALLOC_CHECK=1", "LIBALLOC_TELEMETRY=0", nullptr};
-  runtime_start_telemetry(environment);
+  runtime_start_telemetry({environment, nullptr, 0});
 }
 
 // Telemetry in a directory of the test's, with every object sampled.
 void start_telemetry(const TempDir& directory) {
   const std::string dir = "LIBALLOC_SHM_DIR=" + directory.path();
   const char* const environment[] = {dir.c_str(), "LIBALLOC_SAMPLE_RATE=1", nullptr};
-  runtime_start_telemetry(environment);
+  runtime_start_telemetry({environment, nullptr, 0});
 }
 
 Span* span_of(void* p) { return g_heap.map().find_in_use(reinterpret_cast<uintptr_t>(p)); }

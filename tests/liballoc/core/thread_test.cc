@@ -34,7 +34,7 @@ int in_process_with_segment(Body body) {
   if (child == 0) {
     const std::string where = "LIBALLOC_SHM_DIR=" + directory.path();
     const char* const environment[] = {where.c_str(), nullptr};
-    runtime_start_telemetry(environment);
+    runtime_start_telemetry({environment, nullptr, 0});
     _exit(g_segment.active() ? body() : 99);
   }
   int status = 0;

@@ -62,17 +62,39 @@ TEST(CgroupTest, OddTextsGiveNothingAndLongOnesAreCut) {
   EXPECT_EQ(cgroup("0::/0123456789\n", 6), "/0123");
 }
 
+std::string arguments(const std::vector<const char*>& words, size_t room = 64) {
+  std::vector<char> out(room, 'x');
+  const size_t bytes = copy_arguments(words.data(), words.size(), out.data(), room);
+  return {out.data(), bytes};
+}
+
+TEST(ArgumentsTest, EachWordHasItsNul) {
+  using namespace std::string_literals;
+  EXPECT_EQ(arguments({"cat", "", "a b"}), "cat\0\0a b\0"s);
+  EXPECT_EQ(arguments({}), "");
+}
+
+TEST(ArgumentsTest, WhatHasNoRoomIsCut) {
+  using namespace std::string_literals;
+  EXPECT_EQ(arguments({"cat", "dog"}, 6), "cat\0do"s);
+  EXPECT_EQ(arguments({"cat", "dog"}, 4), "cat\0"s);
+  EXPECT_EQ(arguments({"cat", "dog"}, 3), "cat");
+}
+
+TEST(ArgumentsTest, AListThatEndsEarlyIsBelieved) { EXPECT_EQ(arguments({"a", nullptr, "b"}), (std::string{'a', '\0'})); }
+
 TEST(IdentityTest, StartTimeIsBeforeNowAndAfterBoot) {
   std::vector<char> scratch(kIdentityScratchBytes);
   const uint64_t own = own_start_ticks(scratch.data());
   ASSERT_NE(own, 0u);
-  const uint64_t start = start_realtime_ns(own);
-  EXPECT_LE(start, realtime_ns());
+  const uint64_t now = realtime_ns();
+  const uint64_t start = start_realtime_ns(own, now);
+  EXPECT_LE(start, now);
   struct stat st {};
   ASSERT_EQ(stat("/proc/self", &st), 0);
   // A later process started later.
-  EXPECT_LT(start_realtime_ns(own - 100), start);
-  EXPECT_EQ(start_realtime_ns(0), 0u);
+  EXPECT_LT(start_realtime_ns(own - 100, now), start);
+  EXPECT_EQ(start_realtime_ns(0, now), 0u);
 }
 
 }  // namespace
