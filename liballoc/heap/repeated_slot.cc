@@ -61,11 +61,38 @@ bool any_repeated(void* const* slots, uint32_t n) {
   return repeated;
 }
 
+// Whether the slots are a few stretches that each only rise or only fall, with no address in the range of two: what a program
+// frees in the order in which it asked for it, or in the reverse, is that, and then none repeats. Ends early where they are not.
+bool in_few_stretches(void* const* slots, uint32_t n) {
+  constexpr uint32_t kStretches = 4;
+  uintptr_t lows[kStretches], highs[kStretches];
+  const auto at = [slots](uint32_t i) { return reinterpret_cast<uintptr_t>(slots[i]); };
+  uint32_t i = 0, count = 0;
+  while (i < n) {
+    if (count == kStretches) return false;
+    const uint32_t first = i++;
+    if (i < n && at(i) > at(first)) {
+      do i++;
+      while (i < n && at(i) > at(i - 1));
+    } else {
+      while (i < n && at(i) < at(i - 1)) i++;
+    }
+    const uintptr_t one = at(first), other = at(i - 1), low = one < other ? one : other, high = one < other ? other : one;
+    for (uint32_t k = 0; k < count; k++) {
+      if (low <= highs[k] && lows[k] <= high) return false;
+    }
+    lows[count] = low;
+    highs[count++] = high;
+  }
+  return true;
+}
+
 }  // namespace
 
 uint32_t first_repeated(void* const* slots, uint32_t n) {
   for (uint32_t i = 0; i < n; i += kMostCompared) {
     const uint32_t some = n - i < kMostCompared ? n - i : kMostCompared;
+    if (in_few_stretches(slots + i, some)) continue;
     if (LIBALLOC_LIKELY(!any_repeated(slots + i, some))) continue;
     const uint32_t different = first_repeated_by_pairs(slots + i, some);
     if (different != some) return i + different;

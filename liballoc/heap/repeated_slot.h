@@ -5,8 +5,9 @@
 
 namespace liballoc {
 
-// The first of the n slots that repeats one before it, or n. Compares within runs of 256, by a small hash table on the stack, since
-// slots in a cache are far from sorted: some 20 instructions a slot, and no branch that depends on the slots.
+// The first of the n slots that repeats one before it, or n. Compares within runs of 256. Slots that came in the order of their
+// addresses, as those of a structure that is torn down often do, cost 4 instructions each; others are far from sorted, and a small
+// hash table on the stack costs some 20, without a branch that depends on them.
 uint32_t first_repeated(void* const* slots, uint32_t n);
 
 }  // namespace liballoc

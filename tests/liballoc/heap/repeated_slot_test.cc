@@ -56,6 +56,23 @@ TEST(RepeatedSlotTest, ARepeatedSlotIsFoundWhereverBothLieInARun) {
   }
 }
 
+TEST(RepeatedSlotTest, AgreesWithAModelOnStretchesThatRiseAndFall) {
+  std::mt19937_64 random(12);
+  for (int round = 0; round < 20000; round++) {
+    const size_t n = random() % 700;
+    std::vector<void*> slots;
+    while (slots.size() < n) {
+      const uint64_t first = 1000 + random() % 3000, step = 1 + random() % 3;
+      const bool rises = random() % 2 == 0;
+      for (uint64_t i = random() % 300; i > 0 && slots.size() < n; i--) {
+        slots.push_back(slot_at(0xc000000000, rises ? first + step * i : first - step * i, 16));
+      }
+    }
+    if (n > 1 && random() % 2 == 0) slots[random() % n] = slots[random() % n];
+    ASSERT_EQ(first_repeated(slots.data(), static_cast<uint32_t>(n)), first_repeated_of_model(slots)) << round;
+  }
+}
+
 TEST(RepeatedSlotTest, AgreesWithAModelOnRandomSlots) {
   std::mt19937_64 random(11);
   for (int round = 0; round < 20000; round++) {
