@@ -29,6 +29,11 @@ template <typename T>
 inline T load_relaxed(const T* p) {
   return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
+// The same where it mostly changes nothing: the line is not taken from other processors then. One writer at a time.
+template <typename T>
+inline void store_if_changed(T* p, T v) {
+  if (load_relaxed(p) != v) store_relaxed(p, v);
+}
 // Release partner of the readers' acquire (the agent: it reads the word before what the word promises).
 template <typename T>
 inline void store_release(T* p, T v) {

@@ -164,12 +164,12 @@ void publish_page_figures(const PageHeapStats& pages) {
   store_relaxed(&m->heap_inuse, pages.in_use);
   store_relaxed(&m->heap_idle, pages.idle);
   store_relaxed(&m->heap_released, pages.released);
-  store_relaxed(&m->os_prepared, os.prepared_bytes.load());  // memory that was idle is used again
-  store_relaxed(&m->os_ready, os.ready_bytes.load());
-  store_relaxed(&m->os_calls[kSysUsed], os.calls[kSysUsed].load());
+  store_if_changed(&m->os_prepared, os.prepared_bytes.load());  // memory that was idle is used again
+  store_if_changed(&m->os_ready, os.ready_bytes.load());
+  store_if_changed(&m->os_calls[kSysUsed], os.calls[kSysUsed].load());
   store_relaxed(&m->mspan_inuse, pages.mspan_inuse);
-  store_relaxed(&m->peak_heap_inuse, pages.peak_in_use);
-  store_relaxed(&m->peak_heap_inuse_ns, pages.peak_in_use_ns);
+  store_if_changed(&m->peak_heap_inuse, pages.peak_in_use);
+  store_if_changed(&m->peak_heap_inuse_ns, pages.peak_in_use_ns);
   store_relaxed(&m->spans_live, pages.spans_in_use);
   store_relaxed(&m->spans_idle, pages.spans_idle);
 }

@@ -21,36 +21,37 @@ class RecentSpans {
 
   // A span of that length is in use from now on, or no longer.
   void enter_use(size_t pages) {
-    if (pages <= kMaxPages) in_use_[pages]++;
+    if (pages <= kMaxPages) lengths_[pages].in_use++;
   }
   void leave_use(size_t pages) {
-    if (pages <= kMaxPages) in_use_[pages]--;
+    if (pages <= kMaxPages) lengths_[pages].in_use--;
   }
-  uint32_t in_use(size_t pages) const { return in_use_[pages]; }
+  uint32_t in_use(size_t pages) const { return lengths_[pages].in_use; }
 
   // Of a span that has left use. False when it would hold more than `limit` bytes then, or when there are few of that length.
   bool keep(Span* span, size_t limit) {
     const size_t pages = span->pages;
     if (pages > kMaxPages || bytes_ + span->bytes() > limit || count_ == kMaxSpans) return false;
-    if (pages > kShortPages && in_use_[pages] + kept_[pages] + 1 < kSeveral) return false;
+    Length& length = lengths_[pages];
+    if (pages > kShortPages && length.in_use + length.kept + 1 < kSeveral) return false;
     span->recent = true;
-    bins_[pages].push_front(span);
-    kept_[pages]++;
+    length.spans.push_front(span);
+    length.kept++;
     bytes_ += span->bytes();
     count_++;
     return true;
   }
   // The one of exactly this length that was freed last; null when there is none.
-  Span* take(size_t pages) { return pages > kMaxPages ? nullptr : drop(pages, bins_[pages].first()); }
+  Span* take(size_t pages) { return pages > kMaxPages ? nullptr : drop(pages, lengths_[pages].spans.first()); }
   // Any one; the lengths take turns. Null when there is none.
   Span* take_any() {
     if (count_ == 0) return nullptr;
-    while (bins_[turn_].empty()) turn_ = turn_ == kMaxPages ? 0 : turn_ + 1;
+    while (lengths_[turn_].spans.empty()) turn_ = turn_ == kMaxPages ? 0 : turn_ + 1;
     return take(turn_);
   }
   // The one of this length that was freed first, if that was before `ns`; null otherwise.
   Span* take_older_than(uint64_t ns, size_t pages) {
-    Span* span = bins_[pages].last();
+    Span* span = lengths_[pages].spans.last();
     return span != nullptr && span->unused_since <= ns ? drop(pages, span) : nullptr;
   }
   size_t bytes() const { return bytes_; }
@@ -59,17 +60,21 @@ class RecentSpans {
  private:
   Span* drop(size_t pages, Span* span) {
     if (span == nullptr) return nullptr;
-    bins_[pages].remove(span);
+    lengths_[pages].spans.remove(span);
     span->recent = false;
-    kept_[pages]--;
+    lengths_[pages].kept--;
     bytes_ -= span->bytes();
     count_--;
     return span;
   }
 
-  SpanList bins_[kMaxPages + 1];
-  uint32_t in_use_[kMaxPages + 1] = {};  // spans in use
-  uint32_t kept_[kMaxPages + 1] = {};    // spans in the bin
+  // Together, since a change of one is mostly one of all, and each line that another processor wrote last has to come from there.
+  struct alignas(16) Length {
+    SpanList spans;       // kept
+    uint32_t kept = 0;    // their number
+    uint32_t in_use = 0;  // spans of this length in use
+  };
+  Length lengths_[kMaxPages + 1];
   size_t turn_ = 0;
   size_t bytes_ = 0;
   size_t count_ = 0;

@@ -57,13 +57,14 @@ class Ring {
   uint64_t head() const { return head_; }
 
  private:
+  // What each event touches, then the rest.
+  uint64_t head_ = 0;
   liballoc_abi_section* entry_ = nullptr;
   liballoc_abi_record* records_ = nullptr;
-  SegmentSpace* space_ = nullptr;
-  uint64_t head_ = 0;
   uint64_t mask_ = 0;      // capacity - 1
   uint64_t backed_ = 0;    // slots below it have pages
   uint64_t retry_at_ = 0;  // head at which backing is tried again after a refusal
+  SegmentSpace* space_ = nullptr;
 };
 
 }  // namespace liballoc

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "liballoc/base/compiler.h"
 #include "liballoc/base/spin_lock.h"
 #include "liballoc/telemetry/bucket_table.h"
 #include "liballoc/telemetry/fault_table.h"
@@ -158,7 +159,6 @@ class Segment {
   std::atomic<bool> retired_{false};
   uint32_t pid_ = 0;
   mutable SpinLock telemetry_lock_{LockRank::kTelemetry};
-  SpinLock ring_lock_{LockRank::kTelemetryRing};
   SegmentFile file_;
   SegmentSpace space_;
   RecordTable threads_{LIBALLOC_SECTION_THREADS, sizeof(liballoc_abi_thread), kInitialThreads};
@@ -168,13 +168,15 @@ class Segment {
   BucketTable buckets_;
   PeakTable peak_;
   ModuleTable modules_;
-  Ring ring_;
   FaultTable faults_;
   liballoc_abi_memstats* memstats_ = nullptr;
   uint64_t samples_taken_ = 0, samples_live_ = 0, samples_truncated_ = 0;  // telemetry_lock_
   uint64_t peak_generation_ = 0, peak_inuse_ = 0, peak_ns_ = 0;            // telemetry_lock_
   const liballoc_abi_identity* identity_ = nullptr;
   FindModule find_module_ = nullptr;
+  // The lock and what it guards: the line that every event of every thread writes, and nothing else on it.
+  alignas(kCacheLineBytes) SpinLock ring_lock_{LockRank::kTelemetryRing};
+  Ring ring_;
 };
 
 }  // namespace liballoc
