@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -50,7 +51,7 @@ long faults_of(const Words& environment) {
   return faults[faults.size() / 2];
 }
 
-long calls_of(const Words& environment) {
+long calls_of_one(const Words& environment) {
   const pid_t pid = start("/bin/true", {"true"}, environment, true);
   int status = 0;
   long stops = 0;
@@ -61,6 +62,13 @@ long calls_of(const Words& environment) {
   }
   EXPECT_EQ(status, 0);
   return stops / 2;  // each stops before and after
+}
+
+// One start in sixteen looks for old segments, by chance: of several starts the cheapest counts.
+long calls_of(const Words& environment) {
+  long least = LONG_MAX;
+  for (int i = 0; i < 5; i++) least = std::min(least, calls_of_one(environment));
+  return least;
 }
 
 class StartTest : public testing::Test {
@@ -111,7 +119,7 @@ TEST_F(StartTest, FaultsOverNone) {
 
 TEST_F(StartTest, SystemCallsOverNone) {
   const long none = calls_of({});
-  EXPECT_LE(calls_of(preloaded("1")) - none, 55);  // 50, and some more where old segments are looked for
+  EXPECT_LE(calls_of(preloaded("1")) - none, 55);  // 50
   EXPECT_LE(calls_of(preloaded("0")) - none, 18);  // 16
 }
 
