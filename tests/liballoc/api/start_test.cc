@@ -119,6 +119,7 @@ TEST_F(StartTest, FaultsOverNone) {
 
 TEST_F(StartTest, SystemCallsOverNone) {
   const long none = calls_of({});
+  if (none == 0) GTEST_SKIP() << "no process may be traced here";
   EXPECT_LE(calls_of(preloaded("1")) - none, 55);  // 50
   EXPECT_LE(calls_of(preloaded("0")) - none, 18);  // 16
 }
