@@ -21,7 +21,8 @@ void parse_cgroup(const char* text, size_t bytes, char* out, size_t out_bytes);
 // The words, each with its NUL, as /proc/self/cmdline has them; what has no room is cut off. Returns the bytes.
 size_t copy_arguments(const char* const* words, size_t count, char* out, size_t out_bytes);
 
-inline constexpr size_t kIdentityScratchBytes = 4096;
+// Room for a cgroup text of thirteen hierarchies with long paths: of a text that is cut, the unified one would be lost, which is last.
+inline constexpr size_t kIdentityScratchBytes = 8192;
 uint64_t own_start_ticks(char* scratch);
 // Wall time of the process start: now, less the age that the ticks tell. 0: not known.
 uint64_t start_realtime_ns(uint64_t start_ticks, uint64_t now_realtime_ns);
