@@ -28,6 +28,7 @@ constexpr std::array kDumpSections = std::to_array<DumpSection>({
     {"spans", dump_spans},
     {"stacks", dump_stacks},
     {"buckets", dump_buckets},
+    {"labels", dump_labels},
     {"peak", dump_peak},
     {"samples", dump_samples},
     {"modules", dump_modules},

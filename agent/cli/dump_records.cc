@@ -30,6 +30,9 @@ std::string kind_of(const Event& event) {
   return name == "unknown" ? "kind " + std::to_string(event.kind) : name;
 }
 
+// The number under which dump_labels() shows it.
+std::string label_set(uint32_t index) { return index == 0 ? "-" : std::to_string(index); }
+
 }  // namespace
 
 void dump_stacks(const Dump& dump, std::ostream& out) {
@@ -44,20 +47,31 @@ void dump_stacks(const Dump& dump, std::ostream& out) {
 }
 
 void dump_buckets(const Dump& dump, std::ostream& out) {
-  TextTable table({kRight, kRight, kRight, kRight, kRight, kRight, kRight, kRight, kRight});
-  table.add_row({"BUCKET", "STACK", "CLASS", "BYTES", "PERIOD", "ALLOCS", "FREES", "REQUESTED",
-                 "IN USE (ESTIMATE)"});
+  TextTable table({kRight, kRight, kRight, kRight, kRight, kRight, kRight, kRight, kRight, kRight});
+  table.add_row({"BUCKET", "STACK", "LABELS", "CLASS", "BYTES", "PERIOD", "ALLOCS", "FREES",
+                 "REQUESTED", "IN USE (ESTIMATE)"});
   const auto& buckets = dump.reading.snapshot.buckets;
   for (size_t i = 0; i < buckets.size(); ++i) {
     const Bucket& bucket = buckets[i];
     const double live = estimate_live_bytes(bucket);
-    table.add_row({std::to_string(i), std::to_string(bucket.stack),
+    table.add_row({std::to_string(i), std::to_string(bucket.stack), label_set(bucket.label_set),
                    std::to_string(bucket.cache_class), human_count(bucket.allocated_bytes),
                    human_count(bucket.period), human_count(bucket.allocs),
                    human_count(bucket.frees), human_count(bucket.alloc_requested),
                    live < 1e18 ? human_bytes(static_cast<uint64_t>(live)) : "?"});
   }
   out << table.str();
+}
+
+void dump_labels(const Dump& dump, std::ostream& out) {
+  const auto& sets = dump.reading.snapshot.label_sets;
+  if (sets.size() < 2) out << "no sample had labels\n";
+  for (size_t i = 1; i < sets.size(); ++i) {
+    out << "label set " << i << "\n";
+    for (const auto& [key, value] : sets[i]) {
+      out << "  " << escape_control(key) << "=" << escape_control(value) << "\n";
+    }
+  }
 }
 
 void dump_peak(const Dump& dump, std::ostream& out) {
@@ -79,13 +93,14 @@ void dump_peak(const Dump& dump, std::ostream& out) {
 }
 
 void dump_samples(const Dump& dump, std::ostream& out) {
-  TextTable table({kLeft, kRight, kRight, kRight, kRight, kRight, kRight, kLeft});
-  table.add_row({"ADDRESS", "REQUESTED", "ALLOCATED", "PERIOD", "STACK", "BUCKET", "TID", "TIME"});
+  TextTable table({kLeft, kRight, kRight, kRight, kRight, kRight, kRight, kRight, kLeft});
+  table.add_row({"ADDRESS", "REQUESTED", "ALLOCATED", "PERIOD", "STACK", "BUCKET", "LABELS", "TID",
+                 "TIME"});
   for (const LiveSample& sample : dump.reading.snapshot.live_samples) {
     table.add_row({hex(sample.address), human_count(sample.requested_bytes),
                    human_count(sample.allocated_bytes), human_count(sample.period),
                    std::to_string(sample.stack), std::to_string(sample.bucket),
-                   std::to_string(sample.tid), wall_time(sample.time_unix_ns)});
+                   label_set(sample.label_set), std::to_string(sample.tid), wall_time(sample.time_unix_ns)});
   }
   out << table.str();
 }

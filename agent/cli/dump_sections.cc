@@ -42,6 +42,10 @@ std::string_view kind_name(uint32_t kind) {
       return "faults";
     case LIBALLOC_SECTION_SIZE_CLASSES:
       return "size-classes";
+    case LIBALLOC_SECTION_LABELS:
+      return "labels";
+    case LIBALLOC_SECTION_LABEL_SETS:
+      return "label sets";
     case LIBALLOC_SECTION_PEAK:
       return "peak";
     default:

@@ -37,6 +37,7 @@ void dump_threads(const Dump& dump, std::ostream& out);
 void dump_spans(const Dump& dump, std::ostream& out);
 void dump_stacks(const Dump& dump, std::ostream& out);
 void dump_buckets(const Dump& dump, std::ostream& out);
+void dump_labels(const Dump& dump, std::ostream& out);
 void dump_peak(const Dump& dump, std::ostream& out);
 void dump_samples(const Dump& dump, std::ostream& out);
 void dump_modules(const Dump& dump, std::ostream& out);

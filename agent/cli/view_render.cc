@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "agent/base/text.h"
@@ -78,6 +80,9 @@ std::string detail_of(const pb::Event& event) {
       std::string out = hex(sample.address()) + "  " + std::to_string(sample.requested_bytes()) +
                         " B in a slot of " + std::to_string(sample.allocated_bytes()) +
                         " B, stack " + std::to_string(sample.stack());
+      for (const auto& [key, value] : std::map(sample.labels().begin(), sample.labels().end())) {
+        out += ", " + escape_control(key) + "=" + escape_control(value);
+      }
       if (sample.has_age()) out += ", lived " + span_of_time(sample.age().seconds());
       return out;
     }

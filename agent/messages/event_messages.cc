@@ -29,11 +29,21 @@ std::optional<uint32_t> object_bytes_of(const Snapshot& snapshot, const Event& e
   return small ? static_cast<uint32_t>(event.c) : 0;
 }
 
-void fill(const Event& event, pb::SampleEvent* out) {
+// Null where the snapshot does not know the bucket, whose record number + 1 is given.
+const LabelSet* labels_of_bucket(const Snapshot& snapshot, uint64_t number) {
+  if (number == 0 || number > snapshot.buckets.size()) return nullptr;
+  const uint32_t set = snapshot.buckets[number - 1].label_set;
+  return set < snapshot.label_sets.size() ? &snapshot.label_sets[set] : nullptr;
+}
+
+void fill(const Snapshot& snapshot, const Event& event, pb::SampleEvent* out) {
   out->set_address(event.a);
   out->set_requested_bytes(event.b);
   out->set_allocated_bytes(event.c);
   out->set_stack(static_cast<uint32_t>(event.d));
+  if (const LabelSet* const labels = labels_of_bucket(snapshot, event.d >> 32)) {
+    for (const auto& [key, value] : *labels) (*out->mutable_labels())[key] = value;
+  }
   if (event.kind == LIBALLOC_EVENT_SAMPLE) {
     out->set_period_bytes(event.e);
     return;
@@ -128,7 +138,7 @@ void to_proto(const Snapshot& snapshot, const Event& event, pb::Event* out) {
   switch (event.kind) {
     case LIBALLOC_EVENT_SAMPLE:
     case LIBALLOC_EVENT_SAMPLE_FREE:
-      return fill(event, out->mutable_sample());
+      return fill(snapshot, event, out->mutable_sample());
     case LIBALLOC_EVENT_HEAP_GROW:
     case LIBALLOC_EVENT_HEAP_PEAK:
     case LIBALLOC_EVENT_LIMIT_HIT:

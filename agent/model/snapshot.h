@@ -91,9 +91,13 @@ struct Span {
   int64_t changed_unix_ns = 0, unused_unix_ns = 0;
 };
 
-// Raw sampled counts of one (stack, size, period). Estimates come from weight() in profile_math.h.
+// What a thread carried: key and value, by ascending key, no key twice.
+using LabelSet = std::vector<std::pair<std::string, std::string>>;
+
+// Raw sampled counts of one (stack, size, period, labels). Estimates come from weight() in profile_math.h.
 struct Bucket {
   uint32_t stack = 0;  // index into Snapshot::stacks
+  uint32_t label_set = 0;  // index into Snapshot::label_sets
   uint32_t cache_class = 0;
   uint64_t allocated_bytes = 0, period = 0;
   uint64_t allocs = 0, alloc_requested = 0, frees = 0, free_requested = 0;
@@ -110,6 +114,7 @@ struct LiveSample {
   uint32_t stack = 0;   // index into Snapshot::stacks
   uint32_t bucket = 0;  // index into Snapshot::buckets
   uint32_t tid = 0;
+  uint32_t label_set = 0;  // index into Snapshot::label_sets
 };
 
 struct Module {
@@ -169,6 +174,7 @@ struct Snapshot {
   uint64_t arena_bytes = 67108864;  // a multiple of page_bytes, never 0
   SharedList<Span> spans;         // shared with the snapshot before while no span changes
   std::vector<Stack> stacks;
+  std::vector<LabelSet> label_sets;  // [0] is the empty one; none at all: nothing has labels
   std::vector<Bucket> buckets;
   PeakProfile peak;
   std::vector<LiveSample> live_samples;

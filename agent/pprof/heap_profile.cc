@@ -16,6 +16,13 @@ namespace liballoc::agent {
 namespace {
 
 constexpr uint64_t kNoId = 0;
+constexpr std::string_view kObjectBytesKey = "bytes";
+
+// Readers expect one value per key, and keep a prefix to themselves. The library refuses such keys;
+// a segment may have them all the same.
+bool may_be_a_key(std::string_view key) {
+  return key != kObjectBytesKey && !key.starts_with("pprof::");
+}
 
 std::string_view name_of(ProfileKind kind) {
   switch (kind) {
@@ -149,13 +156,18 @@ EncodedProfile encode(const Snapshot& snapshot, ProfileKind kind, PcTable& pcs,
   LocationWriter locations(pcs, builder);
   std::vector<uint64_t> ids;
   std::vector<int64_t> values(HeapSamples::kColumns);
+  std::vector<ProfileBuilder::Label> labels;
   for (const HeapSamples::Sample& sample : heap.samples()) {
     std::transform(sample.values.begin(), sample.values.end(), values.begin(), round_estimate);
     if (std::all_of(values.begin(), values.end(), [](int64_t v) { return v == 0; })) continue;
     ids.clear();
     for (uint32_t pc : heap.trace(sample.trace)) ids.push_back(locations.location_id(pc));
     if (ids.empty()) ids.push_back(locations.unknown_location_id());
-    builder.add_sample(ids, values, {{"bytes", "", "bytes", to_int64(sample.object_bytes)}});
+    labels.assign({{kObjectBytesKey, "", "bytes", to_int64(sample.object_bytes)}});
+    for (const auto& [key, value] : heap.label_set(sample.label_set)) {
+      if (may_be_a_key(key) && !value.empty()) labels.push_back({key, value, "", 0});
+    }
+    builder.add_sample(ids, values, labels);
   }
   locations.finish();
   return {gzip_compress(builder.finish()), "application/octet-stream", std::move(filename)};

@@ -25,6 +25,16 @@ uint32_t HeapSamples::intern_trace(const Stack& stack) {
   return it->second;
 }
 
+// By what is in it: the two snapshots of a difference may number sets differently.
+uint32_t HeapSamples::intern_label_set(const Snapshot& snapshot, uint32_t index) {
+  const LabelSet none;
+  const LabelSet& set = index < snapshot.label_sets.size() ? snapshot.label_sets[index] : none;
+  const auto [it, added] =
+      label_set_index_.try_emplace(set, static_cast<uint32_t>(label_sets_.size()));
+  if (added) label_sets_.push_back(&it->first);
+  return it->second;
+}
+
 void HeapSamples::add(const Snapshot& snapshot, double sign) {
   constexpr uint32_t kUnknown = UINT32_MAX;
   std::vector<uint32_t> trace_of_stack(snapshot.stacks.size(), kUnknown);
@@ -39,9 +49,10 @@ void HeapSamples::add(const Snapshot& snapshot, double sign) {
     } else {
       trace = intern_trace(no_stack);
     }
+    const uint32_t labels = intern_label_set(snapshot, bucket.label_set);
     const auto [it, added] =
-        sample_index_.try_emplace({trace, bucket.allocated_bytes}, samples_.size());
-    if (added) samples_.push_back({trace, bucket.allocated_bytes, {}});
+        sample_index_.try_emplace({trace, bucket.allocated_bytes, labels}, samples_.size());
+    if (added) samples_.push_back({trace, bucket.allocated_bytes, labels, {}});
     Values& values = samples_[it->second].values;
     values[kAllocObjects] += sign * estimate_allocated_objects(bucket).value;
     values[kAllocSpace] += sign * estimate_allocated_bytes(bucket);

@@ -49,6 +49,34 @@ std::optional<Stack> decode_stack(const liballoc_abi_stack& record,
   return stack;
 }
 
+// Nothing when it cannot be: a writer stores no empty key, and a string and its length together.
+std::optional<std::pair<std::string, std::string>> decode_label(const liballoc_abi_label& record) {
+  if (record.key_bytes == 0 || record.key_bytes >= sizeof(record.key) ||
+      record.value_bytes >= sizeof(record.value)) {
+    return std::nullopt;
+  }
+  return std::pair{decode_string(record.key, record.key_bytes),
+                   decode_string(record.value, record.value_bytes)};
+}
+
+std::optional<LabelSet> decode_label_set(const liballoc_abi_label_set& record,
+                                         const std::vector<liballoc_abi_label>& labels) {
+  if (record.labels > LIBALLOC_ABI_LABELS_PER_SET) return std::nullopt;
+  LabelSet set;
+  set.reserve(record.labels);
+  for (uint32_t i = 0; i < record.labels; ++i) {
+    if (record.label[i] == 0 || record.label[i] > labels.size()) return std::nullopt;
+    auto label = decode_label(labels[record.label[i] - 1]);
+    if (!label || label->first.empty()) return std::nullopt;
+    set.push_back(std::move(*label));
+  }
+  std::sort(set.begin(), set.end());
+  // Keys that differ in bytes that are no text may have become one.
+  const auto same_key = [](const auto& a, const auto& b) { return a.first == b.first; };
+  set.erase(std::unique(set.begin(), set.end(), same_key), set.end());
+  return set;
+}
+
 bool believable_span(const liballoc_abi_span& record) {
   if (record.base == 0 || record.pages == 0 || record.state > LIBALLOC_SPAN_PAGE_CACHED ||
       record.size_class >= LIBALLOC_ABI_SIZE_CLASSES) {
@@ -161,11 +189,25 @@ std::vector<Fault> decode_faults(const std::vector<liballoc_abi_fault>& records,
   return faults;
 }
 
+std::vector<LabelSet> decode_label_sets(const std::vector<liballoc_abi_label_set>& sets,
+                                        const std::vector<liballoc_abi_label>& labels,
+                                        ReadHealth& health) {
+  std::vector<LabelSet> out(1);
+  out.reserve(sets.size() + 1);
+  for (const liballoc_abi_label_set& record : sets) {
+    auto set = decode_label_set(record, labels);
+    if (!set) ++health.corrupt_records;
+    out.push_back(set ? std::move(*set) : LabelSet{});
+  }
+  return out;
+}
+
 DecodedProfile decode_profile(const std::vector<liballoc_abi_stack>& stacks,
                               const std::vector<liballoc_abi_frame>& frames,
                               const std::vector<liballoc_abi_bucket>& buckets,
                               const std::vector<liballoc_abi_sample>& samples,
-                              const WallClock& clock, ReadHealth& health) {
+                              size_t label_set_count, const WallClock& clock,
+                              ReadHealth& health) {
   DecodedProfile out;
   out.stacks.reserve(stacks.size() + 1);
   uint64_t frames_left = frames.size();
@@ -183,11 +225,18 @@ DecodedProfile decode_profile(const std::vector<liballoc_abi_stack>& stacks,
     return unknown_stack;
   };
 
+  const auto label_set_index = [&](uint32_t index) {
+    if (index < label_set_count) return index;
+    ++health.corrupt_records;
+    return 0u;
+  };
+
   out.buckets.reserve(buckets.size());
   for (const liballoc_abi_bucket& r : buckets) {
     Bucket bucket;
     bucket.stack = stack_index(r.stack);
     if (r.cache_class < LIBALLOC_ABI_CACHE_CLASSES) {
+      bucket.label_set = label_set_index(r.label_set);
       bucket.cache_class = r.cache_class;
       bucket.allocated_bytes = r.allocated_bytes;
       bucket.period = r.period;
@@ -222,6 +271,7 @@ DecodedProfile decode_profile(const std::vector<liballoc_abi_stack>& stacks,
     sample.stack = stack_index(r.stack);
     sample.bucket = r.bucket - 1;
     sample.tid = r.tid;
+    sample.label_set = label_set_index(r.label_set);
     out.live_samples.push_back(sample);
   }
   if (unknown_stack_used) out.stacks.emplace_back();

@@ -29,11 +29,19 @@ std::vector<Module> decode_modules(const std::vector<liballoc_abi_module>& recor
 std::vector<Fault> decode_faults(const std::vector<liballoc_abi_fault>& records, size_t stack_count,
                                  const WallClock& clock);
 
+// [0] is the empty set, [i] record i - 1, so that a reference "number + 1" is an index. A set of which
+// a part cannot be believed is empty.
+std::vector<LabelSet> decode_label_sets(const std::vector<liballoc_abi_label_set>& sets,
+                                        const std::vector<liballoc_abi_label>& labels,
+                                        ReadHealth& health);
+
 struct DecodedProfile {
   std::vector<Stack> stacks;
   std::vector<Bucket> buckets;
   std::vector<LiveSample> live_samples;
 };
+
+// `label_set_count`: of decode_label_sets(). A reference to none of them becomes the empty set.
 
 // A bucket or sample without a known stack refers to an empty stack that is appended to `stacks`. A
 // sample without a bucket (the writer had no room for one) is left out and counted as dropped.
@@ -41,6 +49,7 @@ DecodedProfile decode_profile(const std::vector<liballoc_abi_stack>& stacks,
                               const std::vector<liballoc_abi_frame>& frames,
                               const std::vector<liballoc_abi_bucket>& buckets,
                               const std::vector<liballoc_abi_sample>& samples,
-                              const WallClock& clock, ReadHealth& health);
+                              size_t label_set_count, const WallClock& clock,
+                              ReadHealth& health);
 
 }  // namespace liballoc::agent

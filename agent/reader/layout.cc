@@ -19,7 +19,7 @@ struct Range {
 };
 
 struct KindRule {
-  uint32_t record_bytes;  // sizeof in version 1.0: a newer minor only appends
+  uint32_t record_bytes;  // sizeof in the first version that has it: a newer minor only appends
   bool single_extent;
   uint64_t min_count;  // 0 = the section may be missing
 };
@@ -40,6 +40,8 @@ constexpr std::array<KindRule, kSectionKinds> kRules = {{
     {sizeof(liballoc_abi_fault), false, 0},
     {sizeof(liballoc_abi_size_class), true, LIBALLOC_ABI_SIZE_CLASSES},
     {sizeof(liballoc_abi_peak), false, 0},
+    {sizeof(liballoc_abi_label), false, 0},
+    {sizeof(liballoc_abi_label_set), false, 0},
 }};
 
 std::string number(uint64_t value) { return std::to_string(value); }

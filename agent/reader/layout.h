@@ -28,7 +28,7 @@ struct Section {
   uint64_t dropped = 0;
 };
 
-inline constexpr uint32_t kSectionKinds = LIBALLOC_SECTION_PEAK + 1;
+inline constexpr uint32_t kSectionKinds = LIBALLOC_SECTION_LABEL_SETS + 1;
 
 struct Layout {
   liballoc_abi_header header{};

@@ -154,10 +154,17 @@ ReadResult<SegmentReading> SegmentReader::read(const ByteSource& source, bool wr
   LIBALLOC_READ(
       stacks, (read_table<liballoc_abi_stack, false>(
                   source, layout_for_stacks.section(LIBALLOC_SECTION_STACKS), limits::kMaxStacks)));
+  LIBALLOC_READ(label_sets,
+                (read_table<liballoc_abi_label_set, false>(
+                    source, layout_for_stacks.section(LIBALLOC_SECTION_LABEL_SETS),
+                    limits::kMaxLabelSets)));
   LIBALLOC_READ(layout_for_frames, load_layout(source));
   LIBALLOC_READ(
       frames, (read_table<liballoc_abi_frame, false>(
                   source, layout_for_frames.section(LIBALLOC_SECTION_FRAMES), limits::kMaxFrames)));
+  LIBALLOC_READ(
+      labels, (read_table<liballoc_abi_label, false>(
+                  source, layout_for_frames.section(LIBALLOC_SECTION_LABELS), limits::kMaxLabels)));
 
   snapshot.time_unix_ns = now_unix_ns;
   snapshot.page_bytes = layout.header.page_bytes;
@@ -173,9 +180,12 @@ ReadResult<SegmentReading> SegmentReader::read(const ByteSource& source, bool wr
   snapshot.spans = spans;
   const std::vector<liballoc_abi_stack> stack_records = take(std::move(stacks), health);
   snapshot.faults = decode_faults(take(std::move(faults), health), stack_records.size(), clock);
-  DecodedProfile profile = decode_profile(stack_records, take(std::move(frames), health),
-                                          take(std::move(buckets), health),
-                                          take(std::move(samples), health), clock, health);
+  const std::vector<liballoc_abi_label> label_records = take(std::move(labels), health);
+  snapshot.label_sets =
+      decode_label_sets(take(std::move(label_sets), health), label_records, health);
+  DecodedProfile profile = decode_profile(
+      stack_records, take(std::move(frames), health), take(std::move(buckets), health),
+      take(std::move(samples), health), snapshot.label_sets.size(), clock, health);
   snapshot.stacks = std::move(profile.stacks);
   snapshot.buckets = std::move(profile.buckets);
   // Read after the buckets, so that it may know newer ones.

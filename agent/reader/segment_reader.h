@@ -1,7 +1,7 @@
 // segment_reader.h - one segment, read again and again: bytes in, one whole Snapshot out.
 //
 // Tables are fetched in the order in which they refer to each other (ring and samples, buckets,
-// stacks, frames), with the directory fetched again before each, so that a reference always finds
+// stacks and label sets, frames and labels), with the directory fetched again before each, so that a reference always finds
 // what the writer had written before it. Keeps per process what must go on between reads: counters
 // that never run backwards, the ring position, the last whole memstats. Never throws on foreign
 // bytes, never keeps the source. Not thread-safe.

@@ -32,6 +32,9 @@ __attribute__((destructor(101))) void stop() {
   while (true) liballoc::sys::raw_syscall(SYS_exit_group, status);
 }
 
+// A program may refer to the functions for labels weakly, which takes nothing out of an archive: they come along.
+__attribute__((used)) const char* const g_labels = &liballoc_labels;
+
 }  // namespace
 
 extern "C" {

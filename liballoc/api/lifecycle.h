@@ -2,7 +2,10 @@
 // the library's start and end too, without which there is no telemetry.
 #pragma once
 
-extern "C" __attribute__((visibility("hidden"))) const char liballoc_lifecycle;
+extern "C" {
+extern __attribute__((visibility("hidden"))) const char liballoc_lifecycle;
+extern __attribute__((visibility("hidden"))) const char liballoc_labels;
+}
 
 // Once in each file that a program may be linked with for its own sake; costs a word of constant data.
 #define LIBALLOC_NEEDS_LIFECYCLE __attribute__((used)) const char* const g_lifecycle = &liballoc_lifecycle

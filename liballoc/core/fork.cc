@@ -15,6 +15,7 @@
 #include "liballoc/base/spin_lock.h"
 #include "liballoc/base/syscall.h"
 #include "liballoc/core/freed_samples.h"
+#include "liballoc/core/labels.h"
 #include "liballoc/core/runtime.h"
 #include "liballoc/core/sampling.h"
 #include "liballoc/core/scavenge_thread.h"
@@ -113,7 +114,10 @@ void fork_become_child() {
   if (!t_prepared) {
     g_inherited = {};
     g_parent_pid = static_cast<uint32_t>(sys::raw_syscall(SYS_getppid));
-    if (t_thread != nullptr) t_thread->heap.saved = false;
+    if (t_thread != nullptr) {
+      t_thread->heap.saved = false;
+      if (t_thread->in_slow) drop_labels(*t_thread);  // they may have been changing
+    }
   }
   t_prepared = false;
   if (uint64_t* mark = g_mark.load(std::memory_order_relaxed)) store_relaxed(mark, uint64_t{1});

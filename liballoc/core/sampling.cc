@@ -5,6 +5,7 @@
 
 #include "liballoc/base/atomic.h"
 #include "liballoc/core/freed_samples.h"
+#include "liballoc/core/labels.h"
 #include "liballoc/core/runtime.h"
 #include "liballoc/heap/specials.h"
 #include "liballoc/os/os.h"
@@ -53,6 +54,7 @@ void sample_object(Thread& thread, Span* span, uint32_t slot, void* object, size
   sample.time_ns = now;
   sample.period = period;
   sample.tid = thread.tid;
+  sample.label_set = label_set_of(thread);
   Special* special = add_special(g_heap.map(), span, slot, 0);
   const uint32_t record = g_segment.add_sample(&sample, span->cache_class, stack.truncated);
   if (special != nullptr && record != 0) special->sample_record = record;

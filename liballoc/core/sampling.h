@@ -18,7 +18,7 @@ uint32_t draw_countdown(Thread& thread, uint32_t object_bytes);
 // Bytes of large objects to let pass.
 int64_t draw_next_sample(Thread& thread);
 
-// Keeps the object that was just allocated as a sample: stack, bucket, live record, special, event.
+// Keeps the object that was just allocated as a sample: stack, labels, bucket, live record, special, event.
 // Does nothing when it cannot be stored (counted in the segment).
 void sample_object(Thread& thread, Span* span, uint32_t slot, void* object, size_t requested,
                    size_t allocated);

@@ -7,6 +7,7 @@
 #include "liballoc/base/syscall.h"
 #include "liballoc/core/counters.h"
 #include "liballoc/core/fork.h"
+#include "liballoc/core/labels.h"
 #include "liballoc/core/report.h"
 #include "liballoc/core/runtime.h"
 #include "liballoc/core/sampling.h"
@@ -87,6 +88,7 @@ void use_segment_block(Thread& t, liballoc_abi_thread* block) {
   close_hits();
   t.segment_block = block;
   t.walks.forget_all();  // another segment numbers stacks anew
+  forget_label_set(t);
   const RegionView view = thread_region_make_way(t.heap, block);
   t.counted_beside = g_segment.view_thread_block(block, view.at, view.bytes);
   enter_segment_block(t);
@@ -178,6 +180,7 @@ void thread_detach() {
   t->in_slow = true;  // a signal handler must not use the cache that is going away
   t_cache = kEmptyCache;
   flush(*t);
+  drop_labels(*t);
   t_thread = nullptr;
   if (t->segment_block != nullptr) {
     g_segment.leave_thread_block(t->block);
@@ -303,6 +306,7 @@ void thread_forget_others(const LiveTotals& inherited) {
     Thread* next = t->next;
     if (t != self) {
       thread_cache_forget(t->heap);
+      drop_labels(*t);
       t->block = nullptr;
       t->in_slow = false;
       to_pool(t);
@@ -322,6 +326,7 @@ void thread_forget_others(const LiveTotals& inherited) {
   g_started_count.set(1);
   self->tid = sys::current_tid();
   self->segment_block = nullptr;
+  forget_label_set(*self);
   const bool had_bins = thread_region_mend(self->heap);
   if (had_bins) thread_cache_restore_after_fork(self->heap);
   else LIBALLOC_CHECK(thread_region_init(self->heap, g_heap.sys().mcache));  // what the bins held is lost

@@ -14,6 +14,8 @@
 
 namespace liballoc {
 
+struct ThreadLabels;
+
 struct Thread {
   ThreadState heap;
   liballoc_abi_thread* block;          // where this thread counts: one of the next two, or a view of the first
@@ -32,6 +34,7 @@ struct Thread {
   uint64_t shrunk_ns;   // when its cache last gave back what it did not need
   Thread* next;         // registry or pool
   Thread* prev;
+  ThreadLabels* labels; // null until it sets one; the record's for good
   WalkMemo walks;       // of samples, by their number in the segment
 };
 

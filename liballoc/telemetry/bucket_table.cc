@@ -19,13 +19,12 @@ void BucketTable::close() {
   index_.release();
 }
 
-uint32_t BucketTable::intern(uint32_t stack, uint32_t cache_class, uint64_t allocated,
-                             uint64_t period) {
-  const uint64_t hash = mix(mix(mix(mix(0, stack), cache_class), allocated), period);
+uint32_t BucketTable::intern(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period, uint32_t label_set) {
+  const uint64_t hash = mix(mix(mix(mix(uint64_t{label_set} << 32, stack), cache_class), allocated), period);
   const uint32_t known = index_.find(hash, [&](uint32_t candidate) {
     const auto* const bucket = table_.record<liballoc_abi_bucket>(candidate);
     return bucket->stack == stack && bucket->cache_class == cache_class &&
-           bucket->allocated_bytes == allocated && bucket->period == period;
+           bucket->allocated_bytes == allocated && bucket->period == period && bucket->label_set == label_set;
   });
   if (known != HashIndex::kNone) return known + 1;
   if (!table_.reserve(1) || !index_.reserve()) {
@@ -38,6 +37,7 @@ uint32_t BucketTable::intern(uint32_t stack, uint32_t cache_class, uint64_t allo
   bucket->cache_class = cache_class;
   bucket->allocated_bytes = allocated;
   bucket->period = period;
+  bucket->label_set = label_set;
   table_.publish(number);
   index_.insert(hash, number);
   return number + 1;

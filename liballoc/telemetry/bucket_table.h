@@ -1,4 +1,4 @@
-// bucket_table.h - raw counts of sampled objects per (stack, cache class, allocated size, period).
+// bucket_table.h - raw counts of sampled objects per (stack, cache class, allocated size, period, label set).
 // Records stay for ever and their counters only grow. Guarded by the segment's telemetry lock.
 #pragma once
 
@@ -18,7 +18,7 @@ class BucketTable {
   void close();
 
   // Record number + 1, made when it is not there; 0 and one more dropped when there is no room.
-  uint32_t intern(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period);
+  uint32_t intern(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period, uint32_t label_set);
   void count_alloc(uint32_t number_plus_1, uint64_t requested);
   void count_free(uint32_t number_plus_1, uint64_t requested);
   struct InUse {

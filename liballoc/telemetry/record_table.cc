@@ -58,7 +58,7 @@ void RecordTable::publish(uint32_t first) {
 }
 
 void RecordTable::count_dropped() {
-  if (space_ != nullptr) owned_add<uint64_t>(&entries_[0]->dropped, 1);
+  if (extent_count_ != 0) owned_add<uint64_t>(&entries_[0]->dropped, 1);
 }
 
 }  // namespace liballoc

@@ -23,6 +23,8 @@ class RecordTable {
 
   // The first extent. False when even that fails.
   bool open(SegmentSpace* space);
+  // For what most programs never have: takes no space before the first record.
+  void open_empty(SegmentSpace* space) { space_ = space; }
   void close();
 
   // Makes room for `n` records behind the used ones, growing where needed; false when there is

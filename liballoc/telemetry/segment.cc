@@ -108,6 +108,12 @@ uint32_t Segment::intern_stack(const uintptr_t* pcs, uint32_t depth, bool trunca
   return stacks_.add(pcs, depth, truncated, hash);
 }
 
+uint32_t Segment::intern_labels(const liballoc_abi_label* labels, uint32_t count) {
+  if (!active() || count == 0) return 0;
+  LockHolder hold(telemetry_lock_);
+  return labels_.intern(labels, count);
+}
+
 // Each a word of its own beside the sequence: a reader sees a recent value of each, and the right ones at rest.
 void Segment::store_sample_counts_locked() {
   store_relaxed(&memstats_->samples_taken, samples_taken_);
@@ -125,7 +131,9 @@ void Segment::emit_sample_locked(uint32_t kind, uint32_t tid, uint64_t now_ns, c
 uint32_t Segment::add_sample(liballoc_abi_sample* sample, uint32_t cache_class, bool truncated) {
   if (!active()) return 0;
   LockHolder hold(telemetry_lock_);
-  sample->bucket = sample->address == 0 ? 0 : buckets_.intern(sample->stack, cache_class, sample->allocated_bytes, sample->period);
+  sample->bucket = sample->address == 0
+                       ? 0
+                       : buckets_.intern(sample->stack, cache_class, sample->allocated_bytes, sample->period, sample->label_set);
   if (sample->bucket == 0) {
     samples_.count_dropped();
     return 0;
@@ -248,7 +256,7 @@ uint64_t Segment::private_bytes() const {
 
 uint64_t Segment::private_bytes_locked() const {
   return spans_.private_bytes() + samples_.private_bytes() +
-         stacks_.private_bytes() + buckets_.private_bytes();
+         stacks_.private_bytes() + labels_.private_bytes() + buckets_.private_bytes();
 }
 
 void Segment::for_each_thread_block(void (*visit)(const liballoc_abi_thread*, void*),

@@ -15,6 +15,7 @@
 #include "liballoc/base/spin_lock.h"
 #include "liballoc/telemetry/bucket_table.h"
 #include "liballoc/telemetry/fault_table.h"
+#include "liballoc/telemetry/label_table.h"
 #include "liballoc/telemetry/module_table.h"
 #include "liballoc/telemetry/peak_table.h"
 #include "liballoc/telemetry/ring.h"
@@ -95,9 +96,11 @@ class Segment {
                         uint64_t now_ns);
   // The frames of a stack that was interned, leaf first, at most `max`; returns how many.
   uint32_t stored_stack(uint32_t stack, uint64_t* pcs, uint32_t max) const;
-  // Stores the live sample, counts it in the bucket of its stack, class, size and period (sample->bucket is filled in) and tells
-  // the ring; or does none of it, and counts what was dropped. sample->sequence is ignored. `truncated`: its stack was cut at the
-  // depth limit.
+  // The number of a set of labels: see LabelTable::intern().
+  uint32_t intern_labels(const liballoc_abi_label* labels, uint32_t count);
+  // Stores the live sample, counts it in the bucket of its stack, class, size, period and labels (sample->bucket is filled in) and
+  // tells the ring; or does none of it, and counts what was dropped. sample->sequence is ignored. `truncated`: its stack was cut at
+  // the depth limit.
   uint32_t add_sample(liballoc_abi_sample* sample, uint32_t cache_class, bool truncated = false);
   // Ends a live sample, counts the free in its bucket and tells the ring who freed it and when; *out (may be null) is what it was.
   // False when it is not live.
@@ -165,6 +168,7 @@ class Segment {
   SlotTable spans_{LIBALLOC_SECTION_SPANS, sizeof(liballoc_abi_span), kInitialSpans};
   SlotTable samples_{LIBALLOC_SECTION_SAMPLES, sizeof(liballoc_abi_sample), kInitialSamples};
   StackTable stacks_;
+  LabelTable labels_;
   BucketTable buckets_;
   PeakTable peak_;
   ModuleTable modules_;

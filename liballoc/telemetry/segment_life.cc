@@ -91,6 +91,7 @@ bool Segment::open_sections(const SegmentConfig& config, const liballoc_abi_size
   for (const liballoc_abi_section* entry : {identity, size_classes, memstats}) {
     const_cast<liballoc_abi_section*>(entry)->count = entry->capacity;
   }
+  labels_.open(&space_);
   return threads_.open(&space_) && spans_.open(&space_) && stacks_.open(&space_) &&
          buckets_.open(&space_) && peak_.open(&space_) && samples_.open(&space_) && modules_.open(&space_) &&
          faults_.open(&space_) && ring_.open(&space_);
@@ -162,6 +163,7 @@ void Segment::close_tables() {
   spans_.close();
   samples_.close();
   stacks_.close();
+  labels_.close();
   buckets_.close();
   peak_.close();
   modules_.close();

@@ -1,6 +1,9 @@
 /* segment_program.c - the process whose last state is segment_v1_*.gz: known objects, a known thread, and a bad free at the
  * end. What it leaves is in tests/agent/reader/golden_segment_test.cc; must never allocate by chance (no stdio).
  */
+#define LIBALLOC_LABELS_OPTIONAL
+#include "liballoc/labels.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +16,7 @@ static void *of_thread[kThread];
 
 static void *work(void *unused) {
   (void)unused;
+  if (liballoc_set_label != NULL) liballoc_set_label("thread", "worker"); /* from minor version 2 on */
   for (int i = 0; i < kThread; i++) of_thread[i] = malloc(3000);
   return NULL;
 }

@@ -102,16 +102,26 @@ class InstallTest(unittest.TestCase):
                 self.expect_works(program, LIBALLOC_SHM_DIR=segments, LIBALLOC_KEEP_SEGMENT="1")
                 self.assertEqual(len(os.listdir(segments)), 1, options)
 
+    def test_weak_labels_of_a_program_with_the_static_library_are_there(self):
+        source, program = os.path.join(self.dir, "labels.c"), os.path.join(self.dir, "labels")
+        with open(source, "w", encoding="ascii") as stream:
+            stream.write('#define LIBALLOC_LABELS_OPTIONAL\n#include "liballoc/labels.h"\n#include <stdlib.h>\n'
+                         'int main(void) { return malloc(1) == NULL || !liballoc_set_label || liballoc_set_label("k", "v") != 0; }\n')
+        run(OPTIONS.cc, "-std=c11", "-Wall", "-I" + os.path.join(self.prefix, "include"), source, "-o", program,
+            os.path.join(self.libdir, "liballoc.a"), "-pthread")
+        run(program)
+
     def test_preloading_the_installed_library_works(self):
         program = os.path.join(self.dir, "preloaded")
         run(OPTIONS.cxx, "-std=c++20", "-I" + os.path.join(self.prefix, "include"),
             os.path.join(OPTIONS.consumer, "consumer.cc"), "-o", program)
         self.expect_works(program, LD_PRELOAD=self.library)
 
-    def test_the_public_header_is_c_too(self):
+    def test_the_public_headers_are_c_too(self):
         source = os.path.join(self.dir, "abi.c")
         with open(source, "w", encoding="ascii") as stream:
-            stream.write('#include "liballoc/telemetry_abi.h"\nint main(void) { return LIBALLOC_ABI_MAJOR - 1; }\n')
+            stream.write('#include "liballoc/alloc.h"\n#include "liballoc/labels.h"\n#include "liballoc/telemetry_abi.h"\n'
+                         'int main(void) { return LIBALLOC_ABI_MAJOR - 1; }\n')
         program = os.path.join(self.dir, "abi")
         run(OPTIONS.cc, "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I" + os.path.join(self.prefix, "include"),
             source, "-o", program)

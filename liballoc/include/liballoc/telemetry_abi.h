@@ -21,7 +21,7 @@
 
 #define LIBALLOC_ABI_MAGIC UINT64_C(0x3147455343434c41) /* "ALCCSEG1" in little-endian memory order */
 #define LIBALLOC_ABI_MAJOR 1
-#define LIBALLOC_ABI_MINOR 1 /* 1: peak section, next_trigger and peak_* of memstats */
+#define LIBALLOC_ABI_MINOR 2 /* 1: peak section, next_trigger and peak_* of memstats; 2: labels and label sets, label_set of buckets */
 
 #define LIBALLOC_ABI_FILE_PREFIX "liballoc."    /* full name: liballoc.<pid>.<start time in clock ticks since boot> */
 #define LIBALLOC_ABI_CAPACITY_BYTES UINT64_C(268435456) /* logical size of the sparse file, and the cap on growth */
@@ -30,6 +30,10 @@
 /* 67 size classes: 1..66 are small, class 0 is "large" (its own span). A "cache class" is class + 67 * noscan. */
 #define LIBALLOC_ABI_SIZE_CLASSES 67
 #define LIBALLOC_ABI_CACHE_CLASSES 134
+
+#define LIBALLOC_ABI_LABEL_KEY_BYTES 48    /* with the NUL */
+#define LIBALLOC_ABI_LABEL_VALUE_BYTES 192 /* with the NUL */
+#define LIBALLOC_ABI_LABELS_PER_SET 12
 
 /* ---- header ------------------------------------------------------------------------------------------------------ */
 
@@ -90,7 +94,9 @@ enum liballoc_abi_kind {
   LIBALLOC_SECTION_RING = 10,
   LIBALLOC_SECTION_FAULTS = 11,
   LIBALLOC_SECTION_SIZE_CLASSES = 12,
-  LIBALLOC_SECTION_PEAK = 13
+  LIBALLOC_SECTION_PEAK = 13,
+  LIBALLOC_SECTION_LABELS = 14,
+  LIBALLOC_SECTION_LABEL_SETS = 15
 };
 
 /* ---- identity: one record, written once ---------------------------------------------------------------------------- */
@@ -247,7 +253,8 @@ struct liballoc_abi_bucket { /* append-only; counters only grow. Raw counts of s
   uint64_t alloc_requested; /* 32 their requested bytes */
   uint64_t frees;           /* 40 sampled objects freed since */
   uint64_t free_requested;  /* 48 */
-  uint64_t reserved;        /* 56 */
+  uint32_t label_set;       /* 56 label set record number + 1 */
+  uint32_t reserved;        /* 60 */
 };
 
 struct liballoc_abi_peak { /* record n belongs to bucket n: sampled objects in use at the highest heap so far, in half generation % 2 */
@@ -267,7 +274,22 @@ struct liballoc_abi_sample { /* a sampled object that is alive; under `sequence`
   uint32_t stack;           /* 48 stack record number + 1 */
   uint32_t bucket;          /* 52 bucket record number + 1 */
   uint32_t tid;             /* 56 */
-  uint32_t label_set;       /* 60 */
+  uint32_t label_set;       /* 60 label set record number + 1 */
+};
+
+struct liballoc_abi_label { /* append-only: one key=value, each pair once; strings are NUL-terminated, zeros up to the field's end */
+  uint64_t hash;        /*  0 */
+  uint32_t key_bytes;   /*  8 without the NUL */
+  uint32_t value_bytes; /* 12 */
+  char key[LIBALLOC_ABI_LABEL_KEY_BYTES];     /* 16 */
+  char value[LIBALLOC_ABI_LABEL_VALUE_BYTES]; /* 64 */
+};
+
+struct liballoc_abi_label_set { /* append-only: what a thread carried when it was sampled, each set once */
+  uint64_t hash;     /*  0 */
+  uint32_t labels;   /*  8 how many */
+  uint32_t reserved; /* 12 */
+  uint32_t label[LIBALLOC_ABI_LABELS_PER_SET]; /* 16 label record numbers + 1, by ascending bytes of the key, no key twice */
 };
 
 /* ---- modules -------------------------------------------------------------------------------------------------------- */
@@ -366,6 +388,8 @@ LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_frame) == 8);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_bucket) == 64);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_peak) == 64);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_sample) == 64);
+LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_label) == 256);
+LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_label_set) == 64);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_module) == 512);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_record) == 64);
 LIBALLOC_ABI_ASSERT(sizeof(struct liballoc_abi_fault) == 256);
@@ -383,7 +407,11 @@ LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_memstats, arenas) == 360);
 LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_memstats, peak_generation) == 376);
 LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_thread, classes) == 64);
 LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_span, changed_ns) == 40);
+LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_bucket, label_set) == 56);
 LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_sample, stack) == 48);
+LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_sample, label_set) == 60);
+LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_label, value) == 64);
+LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_label_set, label) == 16);
 LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_module, build_id) == 56);
 LIBALLOC_ABI_ASSERT(offsetof(struct liballoc_abi_fault, message) == 64);
 

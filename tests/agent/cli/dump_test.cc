@@ -21,6 +21,7 @@ class DumpTest : public ::testing::Test {
     const uint32_t stack = builder_.add_stack({0x401010, 0x402020});
     const uint32_t bucket = builder_.add_bucket(stack, 3, 32, 5, 150, 1, 30);
     builder_.add_sample(0x7f0000000040, 30, 32, stack, bucket, 42);
+    builder_.buckets.back().label_set = builder_.add_label_set({{"tenant\x1b", "acme"}});
     liballoc_abi_span span{};
     span.sequence = 2;
     span.base = 0x7f0000000000;
@@ -89,6 +90,7 @@ TEST_F(DumpTest, EverySectionIsThere) {
                            "== stacks\nstack 0\n",
                            "0x401010  /usr/bin/de\\x1bmo+0x1010",
                            "== buckets",
+                           "== labels\nlabel set 1\n  tenant\\x1b=acme\n",
                            "== peak\nnone was taken",
                            "== samples\n",
                            "0x7f0000000040",

@@ -158,7 +158,21 @@ TEST_P(GoldenSegmentTest, ThePeakIsKnownFromMinorOneOn) {
   EXPECT_EQ(std::any_of(peak.buckets.begin(), peak.buckets.end(), in_use), GetParam() >= 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(OfMinor, GoldenSegmentTest, ::testing::Values(0, 1),
+// The thread of the 700 objects carries one from then on.
+TEST_P(GoldenSegmentTest, LabelsAreKnownFromMinorTwoOn) {
+  const Snapshot& snapshot = reading_.snapshot;
+  const LabelSet expected =
+      GetParam() >= 2 ? LabelSet{{"thread", "worker"}} : LabelSet{};
+  int of_thread = 0;
+  for (const LiveSample& sample : snapshot.live_samples) {
+    const bool is_its = sample.requested_bytes == 3000;
+    of_thread += is_its;
+    EXPECT_EQ(snapshot.label_sets[sample.label_set], is_its ? expected : LabelSet{});
+  }
+  EXPECT_GE(of_thread, 10) << "of 2.1 MB at one in 64 KiB";
+}
+
+INSTANTIATE_TEST_SUITE_P(OfMinor, GoldenSegmentTest, ::testing::Values(0, 1, 2),
                          ::testing::PrintToStringParamName());
 
 }  // namespace

@@ -22,6 +22,10 @@ inline SegmentBuilder full_builder() {
     const uint32_t stack = b.add_stack({0x1000 + i, 0x2000 + i, 0x3000});
     const uint32_t bucket = b.add_bucket(stack, 1 + i, 64, 3, 190, 1, 60);
     b.add_sample(0x100000 + 64 * i, 60, 64, stack, bucket);
+    if (i % 4 == 0) {
+      b.buckets.back().label_set = b.samples.back().label_set =
+          b.add_label_set({{"endpoint", "/" + std::to_string(i)}, {"tenant", "acme"}});
+    }
     b.add_span(0x400000 + 8192 * i, 1, LIBALLOC_SPAN_PARTIAL, 3, 2);
     b.push_event(LIBALLOC_EVENT_SPAN_ALLOC, i);
     b.set_mallocs(i % 3, i, 1000 + i);
@@ -43,7 +47,19 @@ inline std::string problem_of(const SegmentReading& reading, uint64_t segment_by
   uint64_t frames = 0;
   for (const Stack& stack : s.stacks) frames += stack.pcs.size();
   if (frames > segment_bytes / sizeof(liballoc_abi_frame)) return "frames were multiplied";
+  if (s.label_sets.size() > segment_bytes / sizeof(liballoc_abi_label_set) + 1) {
+    return "more label sets than fit";
+  }
+  for (const LabelSet& set : s.label_sets) {
+    if (set.size() > LIBALLOC_ABI_LABELS_PER_SET) return "a label set of too many";
+    for (size_t i = 0; i < set.size(); ++i) {
+      if (set[i].first.empty()) return "a label without a key";
+      if (!is_valid_utf8(set[i].first + set[i].second)) return "a label that is no UTF-8";
+      if (i != 0 && set[i - 1].first >= set[i].first) return "labels out of order, or twice";
+    }
+  }
   for (const Bucket& bucket : s.buckets) {
+    if (bucket.label_set >= s.label_sets.size()) return "bucket without its labels";
     if (bucket.stack >= s.stacks.size()) return "bucket without its stack";
     if (bucket.cache_class >= LIBALLOC_ABI_CACHE_CLASSES) return "bucket of no class";
     if (bucket.frees > bucket.allocs) return "more sampled frees than allocations";
@@ -52,6 +68,7 @@ inline std::string problem_of(const SegmentReading& reading, uint64_t segment_by
   if (s.peak.buckets.size() > s.buckets.size()) return "peak of unknown buckets";
   for (const LiveSample& sample : s.live_samples) {
     if (sample.stack >= s.stacks.size()) return "sample without its stack";
+    if (sample.label_set >= s.label_sets.size()) return "sample without its labels";
     if (sample.bucket >= s.buckets.size()) return "sample without its bucket";
   }
   for (const Span& span : s.spans) {

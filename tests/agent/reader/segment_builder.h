@@ -22,6 +22,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "liballoc/telemetry_abi.h"
@@ -79,6 +80,8 @@ class SegmentBuilder {
   std::vector<liballoc_abi_frame> frames;
   std::vector<liballoc_abi_bucket> buckets;
   std::vector<liballoc_abi_sample> samples;
+  std::vector<liballoc_abi_label> labels;          // likewise the sections of version 1.2
+  std::vector<liballoc_abi_label_set> label_sets;
   std::vector<liballoc_abi_peak> peaks;  // none: the section of version 1.1 is left out
   std::vector<liballoc_abi_module> modules;
   std::vector<liballoc_abi_fault> faults;
@@ -144,6 +147,22 @@ class SegmentBuilder {
     bucket.free_requested = free_requested;
     buckets.push_back(bucket);
     return static_cast<uint32_t>(buckets.size());
+  }
+
+  // `added`: the labels in the order of the record, each as a label of its own.
+  uint32_t add_label_set(const std::vector<std::pair<std::string, std::string>>& added) {
+    liballoc_abi_label_set set{};
+    for (const auto& [key, value] : added) {
+      liballoc_abi_label label{};
+      label.key_bytes = static_cast<uint32_t>(key.size());
+      label.value_bytes = static_cast<uint32_t>(value.size());
+      set_string(label.key, key);
+      set_string(label.value, value);
+      labels.push_back(label);
+      set.label[set.labels++ % LIBALLOC_ABI_LABELS_PER_SET] = static_cast<uint32_t>(labels.size());
+    }
+    label_sets.push_back(set);
+    return static_cast<uint32_t>(label_sets.size());
   }
 
   uint32_t add_sample(uint64_t address, uint64_t requested, uint64_t allocated, uint32_t stack,
@@ -236,6 +255,8 @@ class SegmentBuilder {
     add_section(LIBALLOC_SECTION_FRAMES, frames);
     add_section(LIBALLOC_SECTION_BUCKETS, buckets);
     add_section(LIBALLOC_SECTION_SAMPLES, samples);
+    if (!labels.empty()) add_section(LIBALLOC_SECTION_LABELS, labels);
+    if (!label_sets.empty()) add_section(LIBALLOC_SECTION_LABEL_SETS, label_sets);
     if (!peaks.empty()) add_section(LIBALLOC_SECTION_PEAK, peaks);
     add_section(LIBALLOC_SECTION_MODULES, modules);
     ring.resize(ring_capacity);

@@ -186,6 +186,7 @@ TEST(SegmentReaderTest, GivesTheSameForManyExtentsAndLongerRecords) {
     for (uint64_t i = 0; i < 50; ++i) {
       const uint32_t stack = b.add_stack({i, i + 1, i + 2});
       const uint32_t bucket = b.add_bucket(stack, 1 + i % 60, 64, i + 1, 64 * (i + 1));
+      b.buckets.back().label_set = b.add_label_set({{"n", std::to_string(i)}, {"of", "50"}});
       b.add_sample(0x1000 * (i + 1), 60, 64, stack, bucket);
       b.add_span(0x10000 * (i + 1), 1, LIBALLOC_SPAN_PARTIAL, 2, 1);
     }
@@ -198,7 +199,8 @@ TEST(SegmentReaderTest, GivesTheSameForManyExtentsAndLongerRecords) {
   fill(split);
   for (const uint32_t kind :
        {LIBALLOC_SECTION_STACKS, LIBALLOC_SECTION_FRAMES, LIBALLOC_SECTION_BUCKETS,
-        LIBALLOC_SECTION_SAMPLES, LIBALLOC_SECTION_SPANS, LIBALLOC_SECTION_THREADS}) {
+        LIBALLOC_SECTION_SAMPLES, LIBALLOC_SECTION_SPANS, LIBALLOC_SECTION_THREADS,
+        LIBALLOC_SECTION_LABELS, LIBALLOC_SECTION_LABEL_SETS}) {
     split.extents[kind] = 4;
   }
   for (uint32_t kind = 1; kind < kSectionKinds; ++kind) split.extra_stride[kind] = 24;
@@ -210,6 +212,7 @@ TEST(SegmentReaderTest, GivesTheSameForManyExtentsAndLongerRecords) {
     EXPECT_EQ(a.stacks[i].pcs, b.stacks[i].pcs);
     EXPECT_EQ(a.buckets[i].stack, b.buckets[i].stack);
     EXPECT_EQ(a.buckets[i].allocs, b.buckets[i].allocs);
+    EXPECT_EQ(a.label_sets[a.buckets[i].label_set], b.label_sets[b.buckets[i].label_set]);
     EXPECT_EQ(a.live_samples[i].address, b.live_samples[i].address);
     EXPECT_EQ(a.spans[i].record, b.spans[i].record);
     EXPECT_EQ(a.spans[i].base, b.spans[i].base);

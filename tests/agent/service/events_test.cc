@@ -64,6 +64,31 @@ class EventsTest : public ServerTest {
   std::unique_ptr<pb::Events::Stub> events_;
 };
 
+TEST_F(EventsTest, ASampleSaysWhatItsThreadCarried) {
+  std::vector<Event> events = some_events(0, 2, LIBALLOC_EVENT_SAMPLE);
+  events[0].d |= uint64_t{1} << 32;           // of the first bucket
+  events[1].d |= uint64_t{UINT32_MAX} << 32;  // of none
+  happen(events);
+  auto snapshot = process_with_spans(7, 1);
+  snapshot->label_sets = {{}, {{"tenant", "acme"}}};
+  snapshot->buckets.resize(1);
+  snapshot->buckets[0].label_set = 1;
+  snapshot->health.ring_events = snapshot->health.ring_read = 2;
+  registry_.publish(snapshot);
+  grpc::ClientContext context;
+  const auto reader = watch(context, from_oldest());
+  pb::WatchEventsResponse response;
+  std::vector<pb::Event> got;
+  while (got.size() < 2 && reader->Read(&response)) {
+    got.insert(got.end(), response.events().begin(), response.events().end());
+  }
+  ASSERT_EQ(got.size(), 2u);
+  ASSERT_EQ(got[0].sample().labels_size(), 1);
+  EXPECT_EQ(got[0].sample().labels().at("tenant"), "acme");
+  EXPECT_EQ(got[1].sample().labels_size(), 0);
+  end(context, *reader);
+}
+
 TEST_F(EventsTest, FromTheOldestThenAsTheyCome) {
   happen(some_events(40, 50));
   publish(50);

@@ -145,6 +145,24 @@ TEST_F(SegmentLimitsTest, FullFileSystemStopsGrowthWithoutASignal) {
   EXPECT_EQ(fs.free_bytes(), 512u * 1024 - segment_->backed_bytes());
 }
 
+// The first of them takes the first space: see LabelTable.
+TEST_F(SegmentLimitsTest, OnAFullFileSystemThereAreNoLabelsUntilThereIsSpace) {
+  SmallFileSystem fs(dir_.path(), "1m");
+  if (!fs.mounted()) GTEST_SKIP() << "mounting needs root";
+  ASSERT_EQ(create(), SegmentStatus::kOk);
+  const std::string filler = dir_.path() + "/filler";
+  const int fd = open(filler.c_str(), O_CREAT | O_RDWR, 0600);
+  ASSERT_EQ(fallocate(fd, 0, 0, static_cast<off_t>(fs.free_bytes())), 0);
+  close(fd);
+  const liballoc_abi_label label = {0, 1, 1, "k", "v"};
+  EXPECT_EQ(segment_->intern_labels(&label, 1), 0u);
+  EXPECT_EQ(view().header().growth_failures, 1u);
+  ASSERT_EQ(unlink(filler.c_str()), 0);
+  uint32_t set = 0;
+  for (int i = 0; i < 8 && set == 0; i++) set = segment_->intern_labels(&label, 1);
+  EXPECT_EQ(set, 1u);
+}
+
 TEST_F(SegmentLimitsTest, GrowthGoesOnWhenThereIsSpaceAgain) {
   SmallFileSystem fs(dir_.path(), "1m");
   if (!fs.mounted()) GTEST_SKIP() << "mounting needs root";
