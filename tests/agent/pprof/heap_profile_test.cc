@@ -157,56 +157,6 @@ TEST(HeapProfile, LabelsSamplesWithTheObjectSize) {
   EXPECT_EQ(label.str(), 0);
 }
 
-// "key=value" of each text label, in the order of the sample.
-std::vector<std::string> text_labels(const Profile& p, int sample) {
-  std::vector<std::string> out;
-  for (const auto& label : p.sample(sample).label()) {
-    if (label.str() != 0) out.push_back(text(p, label.key()) + "=" + text(p, label.str()));
-  }
-  return out;
-}
-
-TEST(HeapProfile, TellsSamplesOfOneStackApartByTheLabelsOfTheirThreads) {
-  Snapshot s = make_snapshot();
-  s.label_sets = {{}, {{"endpoint", "/api"}, {"tenant", "acme"}}, {{"tenant", "globex"}}};
-  for (const uint32_t labels : {1u, 2u, 0u, 1u}) {
-    add_bucket(s, {{kAppStart + 16}, 64, 64, 5, 0, 1});
-    s.buckets.back().label_set = labels;
-  }
-  const Profile p = heap(s);
-  expect_well_formed(p);
-  ASSERT_EQ(p.sample_size(), 3);
-  EXPECT_THAT(text_labels(p, 0), ElementsAre("endpoint=/api", "tenant=acme"));
-  EXPECT_THAT(text_labels(p, 1), ElementsAre("tenant=globex"));
-  EXPECT_THAT(text_labels(p, 2), ElementsAre());
-  EXPECT_EQ(p.sample(0).value(0), 10);
-  EXPECT_EQ(p.sample(1).value(0), 5);
-}
-
-TEST(HeapProfile, HasNoLabelThatReadersKeepForThemselves) {
-  Snapshot s = make_snapshot();
-  s.label_sets = {{}, {{"bytes", "x"}, {"empty", ""}, {"pprof::base", "true"}, {"tenant", "acme"}}};
-  add_bucket(s, {{kAppStart + 16}, 64, 64, 5, 0, 1});
-  s.buckets.back().label_set = 1;
-  const Profile p = heap(s);
-  EXPECT_THAT(text_labels(p, 0), ElementsAre("tenant=acme"));
-  EXPECT_EQ(p.sample(0).label_size(), 2) << "and the object size";
-}
-
-TEST(HeapProfile, ADeltaComparesLabelsByWhatTheySay) {
-  Snapshot before = make_snapshot(), after = make_snapshot();
-  before.label_sets = {{}, {{"tenant", "acme"}}};
-  after.label_sets = {{}, {{"tenant", "globex"}}, {{"tenant", "acme"}}};
-  add_bucket(before, {{kAppStart + 16}, 64, 64, 5, 0, 1});
-  before.buckets.back().label_set = 1;
-  add_bucket(after, {{kAppStart + 16}, 64, 64, 7, 0, 1});
-  after.buckets.back().label_set = 2;
-  const Profile p = decode(encode_delta(before, after, ProfileKind::kHeap, {}, nullptr).bytes);
-  ASSERT_EQ(p.sample_size(), 1);
-  EXPECT_EQ(p.sample(0).value(0), 2);
-  EXPECT_THAT(text_labels(p, 0), ElementsAre("tenant=acme"));
-}
-
 TEST(HeapProfile, AddsUpBucketsOfOneStackAndSizeWhateverTheirPeriod) {
   Snapshot s = make_snapshot();
   add_bucket(s, {{kAppStart + 16}, 64, 64, 5, 0, 1});
