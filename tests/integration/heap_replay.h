@@ -54,6 +54,12 @@ class HeapReplay {
     compare_maps("sample", samples_, samples_of(tables), out);
     std::map<uint32_t, uint64_t> in_use;
     for (const auto& [address, sample] : samples_) in_use[sample.bucket - 1]++;
+    for (const LiveSample& sample : tables.live_samples) {
+      if (sample.label_set != tables.buckets[sample.bucket].label_set) {
+        out << "sample " << std::hex << sample.address << std::dec << ": label set " << sample.label_set
+            << ", that of its bucket is " << tables.buckets[sample.bucket].label_set << "\n";
+      }
+    }
     for (uint32_t b = 0; b < tables.buckets.size(); b++) {
       const Bucket& bucket = tables.buckets[b];
       const uint64_t here = in_use.contains(b) ? in_use[b] : 0;

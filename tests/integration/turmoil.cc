@@ -1,8 +1,12 @@
-// turmoil.cc - turmoil THREADS ROUNDS: threads that allocate and free everything the heap can do, across each other, with rest
-// points in between. Does not link liballoc: it is preloaded. Allocates nothing between a "rest" line and the byte that ends it.
+// turmoil.cc - turmoil THREADS ROUNDS: threads that allocate and free everything the heap can do, across each other and under
+// labels that come and go, with rest points in between. Does not link liballoc: it is preloaded. Allocates nothing between a
+// "rest" line and the byte that ends it.
 //
 // Protocol: each phase ends with "rest N"; a byte on standard input begins the next; end of input ends the program. ROUNDS 0: a
 // phase goes on until the byte that asks for rest is there.
+#define LIBALLOC_LABELS_OPTIONAL
+#include "liballoc/labels.h"
+
 #include <malloc.h>
 #include <poll.h>
 #include <unistd.h>
@@ -43,6 +47,13 @@ size_t draw_size(Random& random) {
   }
 }
 
+void change_label(Random& random) {
+  if (liballoc_set_label == nullptr) return;
+  static constexpr const char* kKeys[] = {"tenant", "endpoint", "query"};
+  static constexpr const char* kValues[] = {nullptr, "acme", "globex", "initech", "/orders", "/search"};
+  liballoc_set_label(kKeys[random.next() % 3], kValues[random.next() % 6]);
+}
+
 void work(uint64_t seed, uint64_t rounds) {
   Random random{seed * 0x9e3779b97f4a7c15u + 1};
   for (uint64_t i = 0; rounds == 0 ? !g_stop.load(std::memory_order_relaxed) : i < rounds; i++) {
@@ -53,6 +64,7 @@ void work(uint64_t seed, uint64_t rounds) {
     }
     std::free(old);
     if (i % 4096 == 4095) malloc_trim(0);
+    if (i % 16 == 15) change_label(random);
     if (rounds == 0 && i % 32 == 31) usleep(1000);  // a pace that a consumer can follow while it is not kept from it
   }
 }
