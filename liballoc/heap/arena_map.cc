@@ -95,6 +95,10 @@ void ArenaMap::set_class(const Span* span, uint8_t cls) {
   });
 }
 
+void ArenaMap::set_class_at(uintptr_t address, uint8_t cls) {
+  arena_of(address)->page_class[page_in_arena(address)].store(cls, std::memory_order_relaxed);
+}
+
 void ArenaMap::set_in_use(const Span* span, bool in_use) {
   HeapArena* arena = arena_of(span->base);
   const size_t page = page_in_arena(span->base);

@@ -77,6 +77,7 @@ class ArenaMap {
   void set_spans(Span* span);            // every page of it
   void set_boundary(Span* span);         // first and last page
   void set_class(const Span* span, uint8_t cls);  // every page's class byte
+  void set_class_at(uintptr_t address, uint8_t cls);  // that of its page alone, in a span
   void set_in_use(const Span* span, bool in_use); // bitmap bit of the first page
 
   static size_t page_in_arena(uintptr_t address) { return (address >> kPageShift) & (kPagesPerArena - 1); }

@@ -20,6 +20,15 @@ void set_filter_locked(Span* span) {
   span->special_class.store(cls, std::memory_order_relaxed);
 }
 
+uintptr_t page_of_slot(const Span* span, uint32_t slot) { return span->slot_address(slot) & ~(kPageBytes - 1); }
+
+bool any_starts_on_page_locked(const Span* span, uintptr_t page) {
+  for (const Special* s = span->specials; s != nullptr; s = s->next) {
+    if (page_of_slot(span, s->slot) == page) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Special* add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_record) {
@@ -28,13 +37,13 @@ Special* add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_r
   if (special == nullptr) return nullptr;
   special->slot = slot;
   special->sample_record = sample_record;
-  if (span->specials == nullptr && span->size_class != 0) map.set_class(span, 0);  // pages of large objects have none
   Special** at = &span->specials;
   while (*at != nullptr && (*at)->slot < slot) at = &(*at)->next;
   LIBALLOC_DCHECK(*at == nullptr || (*at)->slot != slot);
   special->next = *at;
   store_relaxed(at, special);  // has_specials() looks without the lock
   set_filter_locked(span);
+  if (span->size_class != 0) map.set_class_at(span->slot_address(slot), 0);  // pages of large objects have none
   return special;
 }
 
@@ -46,7 +55,9 @@ uint32_t remove_special(ArenaMap& map, Span* span, uint32_t slot) {
   Special* found = *at;
   store_relaxed(at, found->next);
   set_filter_locked(span);
-  if (span->specials == nullptr && span->size_class != 0) map.set_class(span, page_class_of(span->cache_class));
+  if (span->size_class != 0 && !any_starts_on_page_locked(span, page_of_slot(span, slot))) {
+    map.set_class_at(page_of_slot(span, slot), page_class_of(span->cache_class));
+  }
   const uint32_t record = found->sample_record;
   g_storage.free(found);
   return record;

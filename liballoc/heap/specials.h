@@ -1,6 +1,7 @@
-// specials.h - marks on single objects of a span, sorted by slot: how free() finds that an object was sampled. A span with
-// specials has its class bytes cleared in the arena map, so that its frees leave the hit path, and only its frees. Its filter
-// then tells slots that have no special from those that may, so that a sampled object's neighbours cost a few instructions more.
+// specials.h - marks on single objects of a span, sorted by slot: how free() finds that an object was sampled. The class byte of the
+// page on which such an object starts is cleared in the arena map, so that frees of what starts there leave the hit path, and only
+// those. The span's filter then tells slots that have no special from those that may, so that a sampled object's neighbours cost a
+// few instructions more.
 // Locks: one lock of its own (rank kSpecials) guards the lists of all spans, their class bytes and the record storage.
 #pragma once
 
