@@ -59,6 +59,8 @@ SegmentBuilder small_builder() {
   const uint32_t stack = b.add_stack({0x1000, 0x2000, 0x3000});
   const uint32_t bucket = b.add_bucket(stack, 5, 64, 3, 190, 1, 60);
   b.add_sample(0x100000, 60, 64, stack, bucket);
+  b.buckets.back().label_set = b.samples.back().label_set = b.add_label_set({{"tenant", "acme"}});
+  b.peaks.push_back({{1, 0}, {2, 0}, {130, 0}, {0, 0}});
   b.add_span(0x400000, 1, LIBALLOC_SPAN_PARTIAL, 5, 2);
   b.add_module(0x400000, 0x500000, "/usr/bin/demo", {1, 2, 3, 4});
   b.add_fault(1, 0xbad, "bad free");
@@ -76,7 +78,7 @@ void make(const std::filesystem::path& corpus) {
       write(corpus / "reader_header", name, bytes);
     }
   }
-  for (uint8_t kind = 0; kind < LIBALLOC_SECTION_SIZE_CLASSES; ++kind) {
+  for (uint8_t kind = 0; kind < LIBALLOC_SECTION_LABEL_SETS; ++kind) {
     const std::string prefix = "kind" + std::to_string(kind + 1);
     const auto entry_change = [&](const std::string& name, Bytes bytes) {
       bytes.insert(bytes.begin(), kind);
@@ -91,7 +93,7 @@ void make(const std::filesystem::path& corpus) {
   SegmentBuilder b = small_builder();
   write(corpus / "reader_file", "valid", b.bytes());
   SegmentBuilder newer = small_builder();
-  newer.header.minor = 1;
+  newer.header.minor = LIBALLOC_ABI_MINOR + 1;
   newer.add_span(0x500000, 1, LIBALLOC_SPAN_FREE);
   newer.extents[LIBALLOC_SECTION_SPANS] = 2;
   newer.extra_stride = {{LIBALLOC_SECTION_SPANS, 8}, {LIBALLOC_SECTION_RING, 64}};
