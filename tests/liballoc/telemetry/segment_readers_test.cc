@@ -149,6 +149,43 @@ TEST_F(SegmentReadersTest, StackIsWholeOnceItsCountCoversIt) {
   EXPECT_EQ(most, kStacks);
 }
 
+TEST_F(SegmentReadersTest, LabelsAreThereForWhoFetchesThemAfterTheBucket) {
+  std::atomic<bool> done{false};
+  constexpr uint32_t kSets = 3000;
+  std::thread writer([&] {
+    for (uint32_t i = 0; i < kSets; i++) {
+      const std::string value = std::to_string(i);
+      liballoc_abi_label labels[2] = {{0, 1, static_cast<uint32_t>(value.size()), "a", ""}, {0, 1, 1, "b", "w"}};
+      value.copy(labels[0].value, sizeof(labels[0].value));
+      liballoc_abi_sample sample{};
+      sample.address = 4096 + i;
+      sample.allocated_bytes = i + 1;
+      sample.label_set = segment_->intern_labels(labels, 2);
+      segment_->add_sample(&sample, 5);
+    }
+    done = true;
+  });
+  const FileView file = view();
+  size_t most = 0;
+  for (bool last = false; !last;) {
+    last = done.load();
+    const auto buckets = file.records<liballoc_abi_bucket>(LIBALLOC_SECTION_BUCKETS);
+    const auto sets = file.records<liballoc_abi_label_set>(LIBALLOC_SECTION_LABEL_SETS);
+    const auto labels = file.records<liballoc_abi_label>(LIBALLOC_SECTION_LABELS);
+    most = buckets.size();
+    for (const liballoc_abi_bucket& bucket : buckets) {
+      ASSERT_TRUE(bucket.label_set != 0 && bucket.label_set <= sets.size());
+      const liballoc_abi_label_set& set = sets[bucket.label_set - 1];
+      ASSERT_EQ(set.labels, 2u);
+      ASSERT_TRUE(set.label[0] != 0 && set.label[0] <= labels.size());
+      ASSERT_EQ(labels[set.label[0] - 1].value, std::to_string(bucket.allocated_bytes - 1));
+      ASSERT_STREQ(labels[set.label[1] - 1].value, "w");
+    }
+  }
+  writer.join();
+  EXPECT_EQ(most, kSets);
+}
+
 TEST_F(SegmentReadersTest, ThreadsThatStoreAtOnceLoseNothing) {
   constexpr uint32_t kThreads = 4, kEach = 3000;
   std::vector<std::thread> threads;
