@@ -100,7 +100,8 @@ void dump_samples(const Dump& dump, std::ostream& out) {
     table.add_row({hex(sample.address), human_count(sample.requested_bytes),
                    human_count(sample.allocated_bytes), human_count(sample.period),
                    std::to_string(sample.stack), std::to_string(sample.bucket),
-                   label_set(sample.label_set), std::to_string(sample.tid), wall_time(sample.time_unix_ns)});
+                   label_set(sample.label_set), std::to_string(sample.tid),
+                   wall_time(sample.time_unix_ns)});
   }
   out << table.str();
 }
