@@ -7,7 +7,7 @@
 namespace liballoc {
 
 bool RecordTable::open(SegmentSpace* space) {
-  space_ = space;
+  open_empty(space);
   return grow();
 }
 
@@ -20,6 +20,7 @@ void RecordTable::close() {
   extent_count_ = 0;
   used_ = 0;
   refusals_ = 0;
+  early_dropped_ = 0;
 }
 
 bool RecordTable::grow() {
@@ -29,6 +30,7 @@ bool RecordTable::grow() {
       space_->add_extent(kind_, k, stride_, uint32_t{1} << (initial_log2_ + k));
   if (entry == nullptr) return false;
   entries_[k] = entry;
+  if (k == 0) store_relaxed(&entry->dropped, early_dropped_);
   // Release: pairs with the acquire in at().
   extents_[k].store(space_->at(entry->offset), std::memory_order_release);
   extent_count_ = k + 1;
@@ -59,6 +61,7 @@ void RecordTable::publish(uint32_t first) {
 
 void RecordTable::count_dropped() {
   if (extent_count_ != 0) owned_add<uint64_t>(&entries_[0]->dropped, 1);
+  else early_dropped_++;
 }
 
 }  // namespace liballoc

@@ -41,6 +41,7 @@ class RecordTable {
   // Everything that was taken, from `first` on, is complete: release-stores the counts of its
   // extents.
   void publish(uint32_t first);
+  // Without an extent yet: it shows once there is one.
   void count_dropped();
 
   std::byte* at(uint32_t number) const {
@@ -70,6 +71,7 @@ class RecordTable {
   uint32_t extent_count_ = 0;
   uint32_t used_ = 0;
   uint64_t refusals_ = 0;
+  uint64_t early_dropped_ = 0;
   liballoc_abi_section* entries_[kMaxExtents] = {};
   std::atomic<std::byte*> extents_[kMaxExtents] = {};
 };

@@ -35,8 +35,18 @@ class SmallFileSystem {
     statvfs(at_.c_str(), &s);
     return uint64_t{s.f_bfree} * s.f_bsize;
   }
+  // Leaves no byte free, until empty().
+  bool fill() const {
+    const int fd = open(filler().c_str(), O_CREAT | O_RDWR, 0600);
+    const bool filled = fallocate(fd, 0, 0, static_cast<off_t>(free_bytes())) == 0;
+    close(fd);
+    return filled;
+  }
+  bool empty() const { return unlink(filler().c_str()) == 0; }
 
  private:
+  std::string filler() const { return at_ + "/filler"; }
+
   std::string at_;
   bool mounted_;
 };
@@ -150,30 +160,25 @@ TEST_F(SegmentLimitsTest, OnAFullFileSystemThereAreNoLabelsUntilThereIsSpace) {
   SmallFileSystem fs(dir_.path(), "1m");
   if (!fs.mounted()) GTEST_SKIP() << "mounting needs root";
   ASSERT_EQ(create(), SegmentStatus::kOk);
-  const std::string filler = dir_.path() + "/filler";
-  const int fd = open(filler.c_str(), O_CREAT | O_RDWR, 0600);
-  ASSERT_EQ(fallocate(fd, 0, 0, static_cast<off_t>(fs.free_bytes())), 0);
-  close(fd);
+  ASSERT_TRUE(fs.fill());
   const liballoc_abi_label label = {0, 1, 1, "k", "v"};
   EXPECT_EQ(segment_->intern_labels(&label, 1), 0u);
   EXPECT_EQ(view().header().growth_failures, 1u);
-  ASSERT_EQ(unlink(filler.c_str()), 0);
-  uint32_t set = 0;
-  for (int i = 0; i < 8 && set == 0; i++) set = segment_->intern_labels(&label, 1);
-  EXPECT_EQ(set, 1u);
+  ASSERT_TRUE(fs.empty());
+  uint64_t refused = 1;
+  while (refused < 8 && segment_->intern_labels(&label, 1) == 0) refused++;
+  EXPECT_EQ(segment_->intern_labels(&label, 1), 1u);
+  EXPECT_EQ(view().dropped(LIBALLOC_SECTION_LABEL_SETS), refused) << "also from before there was a section to count in";
 }
 
 TEST_F(SegmentLimitsTest, GrowthGoesOnWhenThereIsSpaceAgain) {
   SmallFileSystem fs(dir_.path(), "1m");
   if (!fs.mounted()) GTEST_SKIP() << "mounting needs root";
   ASSERT_EQ(create(), SegmentStatus::kOk);
-  const std::string filler = dir_.path() + "/filler";
-  const int fd = open(filler.c_str(), O_CREAT | O_RDWR, 0600);
-  ASSERT_EQ(fallocate(fd, 0, 0, static_cast<off_t>(fs.free_bytes())), 0);
-  close(fd);
+  ASSERT_TRUE(fs.fill());
   for (uint32_t i = 0; i < Segment::kInitialSpans; i++) ASSERT_NE(segment_->add_span(), 0u);
   for (int i = 0; i < 5; i++) EXPECT_EQ(segment_->add_span(), 0u);
-  ASSERT_EQ(unlink(filler.c_str()), 0);
+  ASSERT_TRUE(fs.empty());
   bool again = false;
   for (int i = 0; i < 8 && !again; i++) again = segment_->add_span() != 0;
   EXPECT_TRUE(again);
@@ -183,10 +188,7 @@ TEST_F(SegmentLimitsTest, RingWithoutSpaceKeepsItsNumbersAndTheRecordsThatItHasP
   SmallFileSystem fs(dir_.path(), "1m");
   if (!fs.mounted()) GTEST_SKIP() << "mounting needs root";
   ASSERT_EQ(create(), SegmentStatus::kOk);
-  const std::string filler = dir_.path() + "/filler";
-  const int fd = open(filler.c_str(), O_CREAT | O_RDWR, 0600);
-  ASSERT_EQ(fallocate(fd, 0, 0, static_cast<off_t>(fs.free_bytes())), 0);
-  close(fd);
+  ASSERT_TRUE(fs.fill());
   const auto emit = [&](uint64_t events) {
     for (uint64_t i = 0; i < events; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, 1);
   };
@@ -200,7 +202,7 @@ TEST_F(SegmentLimitsTest, RingWithoutSpaceKeepsItsNumbersAndTheRecordsThatItHasP
   EXPECT_EQ(sequence_in(3), 2u * Ring::kCapacity + 4);
   EXPECT_EQ(sequence_in(Ring::kFirstRecords - 1), uint64_t{Ring::kCapacity} + Ring::kFirstRecords);
   EXPECT_EQ(sequence_in(Ring::kFirstRecords), 0u);
-  ASSERT_EQ(unlink(filler.c_str()), 0);
+  ASSERT_TRUE(fs.empty());
   emit(Ring::kFirstRecords);
   EXPECT_EQ(sequence_in(Ring::kFirstRecords + 3), 2u * Ring::kCapacity + Ring::kFirstRecords + 4);
 }
