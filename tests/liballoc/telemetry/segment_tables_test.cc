@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "tests/liballoc/refused_call.h"
+#include "liballoc/os/sys_mem.h"
 #include "tests/liballoc/telemetry/segment_fixture.h"
 
 namespace liballoc {
@@ -328,6 +329,26 @@ TEST_F(SegmentTablesTest, EventIsReadAsEmitted) {
   EXPECT_EQ(record.tid, 11u);
   EXPECT_EQ(record.a, 1u);
   EXPECT_EQ(record.e, 5u);
+}
+
+// What docs/segment.md says of the size: 44 KiB at rest, then what is stored, at most twice, in whole extents.
+TEST_F(SegmentTablesTest, TheFileGrowsWithSpansAndSamplesByTwiceTheirRecordsAtMost) {
+  const uint64_t at_first = segment_->backed_bytes();
+  EXPECT_LE(at_first, align_up(40u << 10, system_page_bytes()) + align_up(4u << 10, system_page_bytes()));
+  constexpr uint64_t kSpans = 20000, kSamples = 5000;
+  for (uint64_t i = 0; i < kSpans; i++) ASSERT_NE(segment_->add_span(), 0u);
+  const uint64_t of_spans = segment_->backed_bytes() - at_first;
+  EXPECT_GE(of_spans, (kSpans - Segment::kInitialSpans) * sizeof(liballoc_abi_span));
+  EXPECT_LE(of_spans, 2 * kSpans * sizeof(liballoc_abi_span) + system_page_bytes());
+  for (uint64_t i = 0; i < kSamples; i++) {
+    liballoc_abi_sample sample{};
+    sample.address = i + 1;
+    sample.allocated_bytes = 64;
+    sample.period = 512;
+    ASSERT_NE(segment_->add_sample(&sample, 5), 0u);
+  }
+  const uint64_t ring = Ring::kCapacity * sizeof(liballoc_abi_record);  // an event for each
+  EXPECT_LE(segment_->backed_bytes() - at_first - of_spans, 2 * kSamples * sizeof(liballoc_abi_sample) + ring + system_page_bytes());
 }
 
 TEST_F(SegmentTablesTest, RingIsBackedAsFarAsItWasWritten) {
