@@ -61,8 +61,10 @@ constinit thread_local uint16_t t_held[static_cast<size_t>(LockRank::kCount)] LI
 void SpinLock::note_acquire() {
   for (size_t r = static_cast<size_t>(rank_); r < static_cast<size_t>(LockRank::kCount); r++) {
     if (t_held[r] == 0) continue;
-    const bool fork_takes_all = (rank_ == LockRank::kTransfer || rank_ == LockRank::kCentral) &&
-                                r == static_cast<size_t>(rank_) && t_held[static_cast<size_t>(LockRank::kFork)] != 0;
+    const bool one_of_many =
+        rank_ == LockRank::kTransfer || rank_ == LockRank::kCentral || rank_ == LockRank::kSamplingLane;
+    const bool fork_takes_all =
+        one_of_many && r == static_cast<size_t>(rank_) && t_held[static_cast<size_t>(LockRank::kFork)] != 0;
     if (fork_takes_all) continue;
     LineBuffer message;
     message.text("liballoc: lock rank ").dec(static_cast<uint64_t>(rank_)).text(" taken while holding rank ").dec(r);

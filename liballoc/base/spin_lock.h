@@ -17,7 +17,9 @@ enum class LockRank : uint8_t {
   kTransfer,  // one per cache class; only fork holds several, in class order
   kCentral,   // the same
   kPageHeap,
-  kSpecials,
+  kSamplingLane,  // one per lane; only fork holds several, in order
+  kSpanSpecials,  // one per span
+  kSpecialStorage,
   kMeta,
   kTelemetry,
   kTelemetryRing,

@@ -48,6 +48,7 @@ void unlock_all(bool in_child) {
   }
   persistent_unlock_after_fork(in_child);
   specials_unlock_after_fork(in_child);
+  sampling_unlock_after_fork(in_child);
   g_heap.unlock_after_fork(in_child);
   thread_unlock_after_fork(in_child);
   libgcc_resume_after_fork(in_child);
@@ -64,6 +65,7 @@ void prepare() {
   libgcc_pause_for_fork();  // before the locks: who is walking may still need them
   thread_lock_for_fork();
   g_heap.lock_for_fork();
+  sampling_lock_for_fork();
   specials_lock_for_fork();
   persistent_lock_for_fork();
   g_segment.lock_for_fork();

@@ -3,32 +3,38 @@
 
 #include <atomic>
 
-#include "liballoc/profile/stack.h"
+#include "liballoc/base/compiler.h"
+#include "liballoc/base/lanes.h"
 #include "liballoc/telemetry/word_copy.h"
 
 namespace liballoc {
 
 namespace {
 
-// Odd while being written. The writer's odd store is a release of nothing and its fence orders it
-// before the words; its even store releases them to the acquire in find_freed_sample().
+// Odd while being written. The fence behind the writer's odd store orders it before the words; its even store releases them to
+// the acquire in read().
 struct Entry {
   std::atomic<uint64_t> sequence;
   FreedSample sample;
 };
 static_assert(sizeof(FreedSample) % 8 == 0);
 
-constinit Entry g_entries[kFreedSamples] = {};
-constinit std::atomic<uint64_t> g_next{0};  // each writer has an entry of its own
+struct alignas(kCacheLineBytes) Lane {
+  uint64_t next = 0;  // how many entries were ever written
+  Entry entries[kFreedSamples] = {};
+};
+constinit Lane g_lanes[kLanes] = {};
 
 // When the next stack would be due if none had been walked early: it may lie a burst ahead. Relaxed: paces, orders nothing.
 constinit std::atomic<uint64_t> g_stack_due_ns{0};
 
-bool stack_is_due(uint64_t now_ns) {
-  uint64_t due = g_stack_due_ns.load(std::memory_order_relaxed);
-  const uint64_t from = due > now_ns ? due : now_ns;
-  if (from - now_ns >= kFreedStackBurst * kFreedStackIntervalNs) return false;
-  return g_stack_due_ns.compare_exchange_strong(due, from + kFreedStackIntervalNs, std::memory_order_relaxed);
+// False while it is being written, or has never been.
+bool read(const Entry& entry, FreedSample* out) {
+  const uint64_t before = entry.sequence.load(std::memory_order_acquire);
+  if (before == 0 || before % 2 != 0) return false;
+  load_words(out, &entry.sample, sizeof(*out));
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return entry.sequence.load(std::memory_order_relaxed) == before;
 }
 
 bool covers(const FreedSample& s, uint64_t address) {
@@ -37,7 +43,15 @@ bool covers(const FreedSample& s, uint64_t address) {
 
 }  // namespace
 
-void note_freed_sample(const liballoc_abi_sample& sample, uint32_t tid, uint64_t now_ns) {
+bool freed_stack_is_due(uint64_t now_ns) {
+  uint64_t due = g_stack_due_ns.load(std::memory_order_relaxed);
+  const uint64_t from = due > now_ns ? due : now_ns;
+  if (from - now_ns >= kFreedStackBurst * kFreedStackIntervalNs) return false;
+  return g_stack_due_ns.compare_exchange_strong(due, from + kFreedStackIntervalNs, std::memory_order_relaxed);
+}
+
+void keep_freed_sample(const liballoc_abi_sample& sample, uint32_t tid, uint64_t now_ns, const uintptr_t* pcs, uint32_t depth,
+                       uint32_t lane) {
   FreedSample freed;
   freed.address = sample.address;
   freed.allocated_bytes = sample.allocated_bytes;
@@ -46,43 +60,34 @@ void note_freed_sample(const liballoc_abi_sample& sample, uint32_t tid, uint64_t
   freed.alloc_tid = sample.tid;
   freed.free_tid = tid;
   freed.alloc_stack = sample.stack;
-  freed.depth = 0;
-  if (stack_is_due(now_ns)) {
-    uintptr_t pcs[kFreedDepth];
-    freed.depth = capture_stack(pcs, kFreedDepth, 2).depth;
-    for (uint32_t i = 0; i < freed.depth; i++) freed.pcs[i] = pcs[i];
-  }
-  Entry& entry = g_entries[g_next.fetch_add(1, std::memory_order_relaxed) % kFreedSamples];
-  uint64_t sequence = entry.sequence.load(std::memory_order_relaxed);
-  // A writer that was overtaken by a whole round is still at it: what it keeps is older anyway, so
-  // this one is dropped.
-  if (sequence % 2 != 0 ||
-      !entry.sequence.compare_exchange_strong(sequence, sequence + 1, std::memory_order_relaxed)) {
-    return;
-  }
+  freed.depth = depth < kFreedDepth ? depth : kFreedDepth;
+  for (uint32_t i = 0; i < freed.depth; i++) freed.pcs[i] = pcs[i];
+  Entry& entry = g_lanes[lane].entries[g_lanes[lane].next++ % kFreedSamples];
+  const uint64_t sequence = entry.sequence.load(std::memory_order_relaxed) | 1;  // odd already in the child of a fork at the worst
+  entry.sequence.store(sequence, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_release);
   store_words(&entry.sample, &freed, offsetof(FreedSample, pcs) + freed.depth * sizeof(freed.pcs[0]));
-  entry.sequence.store(sequence + 2, std::memory_order_release);
+  entry.sequence.store(sequence + 1, std::memory_order_release);
 }
 
 bool find_freed_sample(uint64_t address, FreedSample* out) {
   bool found = false;
-  for (const Entry& entry : g_entries) {
-    FreedSample copy;
-    const uint64_t before = entry.sequence.load(std::memory_order_acquire);
-    if (before == 0 || before % 2 != 0) continue;
-    load_words(&copy, &entry.sample, sizeof(copy));
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if (entry.sequence.load(std::memory_order_relaxed) != before) continue;
-    if (!covers(copy, address) || (found && copy.freed_ns < out->freed_ns)) continue;
-    *out = copy;
-    found = true;
+  for (const Lane& lane : g_lanes) {
+    for (const Entry& entry : lane.entries) {
+      FreedSample copy;
+      if (!read(entry, &copy) || !covers(copy, address) || (found && copy.freed_ns < out->freed_ns)) continue;
+      *out = copy;
+      found = true;
+    }
   }
   return found;
 }
 
 void forget_freed_samples() {
-  for (Entry& entry : g_entries) entry.sequence.store(0, std::memory_order_relaxed);
+  for (Lane& lane : g_lanes) {
+    if (lane.next == 0) continue;  // never used: its pages need not be touched
+    for (Entry& entry : lane.entries) entry.sequence.store(0, std::memory_order_relaxed);
+  }
   g_stack_due_ns.store(0, std::memory_order_relaxed);
 }
 

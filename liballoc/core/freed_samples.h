@@ -1,6 +1,6 @@
-// freed_samples.h - the last sampled objects that were freed, each with the stack of its free: what
-// a report of a double free can say of the first one. Fixed size, no lock, no allocation; an entry
-// that is being written is passed over.
+// freed_samples.h - the last sampled objects that were freed in each lane, each with the stack of its free: what
+// a report of a double free can say of the first one. Fixed size, no lock, no allocation; readers pass
+// over an entry that is being written.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace liballoc {
 
-inline constexpr uint32_t kFreedSamples = 64;
+inline constexpr uint32_t kFreedSamples = 64;  // of each lane (base/lanes.h)
 inline constexpr uint32_t kFreedDepth = 30;
 // Stacks of frees are walked for so many at once, then one in each interval: a program that frees thousands of samples a second
 // keeps the others without.
@@ -27,8 +27,12 @@ struct FreedSample {
   uint64_t pcs[kFreedDepth];  // of the free, leaf first; depth 0: not walked
 };
 
-// Walks the calling thread's stack, when it is due. No lock of ours may be held.
-void note_freed_sample(const liballoc_abi_sample& sample, uint32_t tid, uint64_t now_ns);
+// Whether the stack of a sampled object's free at this time is to be walked; if so, it counts as walked.
+[[nodiscard]] bool freed_stack_is_due(uint64_t now_ns);
+// Keeps the sample and the stack of its free, leaf first (depth 0: not walked), in place of the lane's oldest. Calls that name the same
+// lane are kept apart by the caller.
+void keep_freed_sample(const liballoc_abi_sample& sample, uint32_t tid, uint64_t now_ns, const uintptr_t* pcs, uint32_t depth,
+                       uint32_t lane = 0);
 // The latest freed object that covers the address; false when none is kept.
 bool find_freed_sample(uint64_t address, FreedSample* out);
 // In the child of a fork: they name stacks of another segment.

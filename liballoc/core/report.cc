@@ -9,6 +9,7 @@
 #include "liballoc/core/fault_text.h"
 #include "liballoc/core/freed_samples.h"
 #include "liballoc/core/runtime.h"
+#include "liballoc/core/sampling.h"
 #include "liballoc/core/thread.h"
 #include "liballoc/heap/specials.h"
 #include "liballoc/os/os.h"
@@ -34,9 +35,7 @@ void print_stored_stack(const char* title, uint32_t stack) {
 void add_history(liballoc_abi_fault* fault, const Span* span, uint64_t now) {
   const uint32_t record =
       span != nullptr && has_specials(span)
-          ? find_special(span, span->size_class == 0
-                                   ? 0
-                                   : span->slot_of(static_cast<uintptr_t>(fault->address)))
+          ? sample_of(span, span->size_class == 0 ? 0 : span->slot_of(static_cast<uintptr_t>(fault->address)))
           : 0;
   liballoc_abi_sample live = {};
   if (g_segment.copy_sample(record, &live)) {

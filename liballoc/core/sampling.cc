@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "liballoc/base/atomic.h"
+#include "liballoc/base/lanes.h"
 #include "liballoc/core/freed_samples.h"
 #include "liballoc/core/labels.h"
 #include "liballoc/core/runtime.h"
@@ -16,6 +17,12 @@ namespace liballoc {
 
 namespace {
 constinit RelaxedCounter g_period;  // read by every thread, set at start-up and by fork
+
+// Guards what the lane keeps in specials, in the segment and among freed samples; fork takes all, and so finds none of it halfway.
+struct alignas(kCacheLineBytes) Lane {
+  SpinLock lock{LockRank::kSamplingLane};
+};
+constinit Lane g_lanes[kLanes] = {};
 }  // namespace
 
 uint64_t sample_period() { return g_period.load(); }
@@ -55,20 +62,52 @@ void sample_object(Thread& thread, Span* span, uint32_t slot, void* object, size
   sample.period = period;
   sample.tid = thread.tid;
   sample.label_set = label_set_of(thread);
-  Special* special = add_special(g_heap.map(), span, slot, 0);
-  const uint32_t record = g_segment.add_sample(&sample, span->cache_class, stack.truncated);
-  if (special != nullptr && record != 0) special->sample_record = record;
-  else if (record != 0) static_cast<void>(g_segment.remove_sample(record, thread.tid, now, nullptr));  // its free would not find it
-  else if (special != nullptr) static_cast<void>(remove_special(g_heap.map(), span, slot));
+  // Every lock before any store: taking one waits for all stores before it, and those that follow are to cold lines, or to such as
+  // other processors had last.
+  LockHolder hold_lane(g_lanes[thread.lane].lock);
+  const bool can_mark = reserve_special(thread.lane);
+  LockHolder hold_span(span->specials_lock);
+  const uint32_t record = g_segment.add_sample(&sample, span->cache_class, stack.truncated, thread.lane);
+  if (record == 0) return;
+  if (can_mark && add_special(g_heap.map(), span, slot, record, thread.lane)) return;
+  static_cast<void>(g_segment.remove_sample(record, thread.tid, now, nullptr, thread.lane));  // its free would not find it
 }
 
 void unsample_object(Thread& thread, Span* span, uint32_t slot, bool resized) {
-  const uint32_t record = remove_special(g_heap.map(), span, slot);
-  if (record == 0) return;
-  const uint64_t now = monotonic_ns();
   liballoc_abi_sample sample = {};
-  if (!g_segment.remove_sample(record, thread.tid, now, &sample)) return;
-  if (!resized) note_freed_sample(sample, thread.tid, now);
+  uint64_t now = 0;
+  {
+    LockHolder hold_lane(g_lanes[thread.lane].lock);
+    LockHolder hold_span(span->specials_lock);
+    const uint32_t record = find_special(span, slot);
+    if (record == 0) return;
+    now = monotonic_ns();
+    const bool lived = g_segment.remove_sample(record, thread.tid, now, &sample, thread.lane);
+    static_cast<void>(remove_special(g_heap.map(), span, slot, thread.lane));
+    if (!lived || resized) return;
+    if (!freed_stack_is_due(now)) return keep_freed_sample(sample, thread.tid, now, nullptr, 0, thread.lane);
+  }
+  uintptr_t pcs[kFreedDepth];
+  const uint32_t depth = capture_stack(pcs, kFreedDepth, 1).depth;
+  LockHolder hold_lane(g_lanes[thread.lane].lock);
+  keep_freed_sample(sample, thread.tid, now, pcs, depth, thread.lane);
+}
+
+uint32_t sample_of(const Span* span, uint32_t slot) {
+  LockHolder hold_lane(g_lanes[0].lock);  // any: so that no fork comes between
+  LockHolder hold_span(span->specials_lock);
+  return find_special(span, slot);
+}
+
+void sampling_lock_for_fork() {
+  for (Lane& lane : g_lanes) lane.lock.lock();
+}
+
+void sampling_unlock_after_fork(bool in_child) {
+  for (Lane& lane : g_lanes) {
+    if (in_child) lane.lock.reset_after_fork();
+    else lane.lock.unlock();
+  }
 }
 
 }  // namespace liballoc

@@ -25,5 +25,10 @@ void sample_object(Thread& thread, Span* span, uint32_t slot, void* object, size
 // The object dies: if it was sampled its sample ends, and both stacks are kept for a while.
 // `resized`: it lives on with another size, as a new object.
 void unsample_object(Thread& thread, Span* span, uint32_t slot, bool resized = false);
+// The record of the object's sample in the segment; 0 = it has none.
+uint32_t sample_of(const Span* span, uint32_t slot);
+
+void sampling_lock_for_fork();
+void sampling_unlock_after_fork(bool in_child);
 
 }  // namespace liballoc

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "liballoc/base/lanes.h"
 #include "liballoc/base/spin_lock.h"
 #include "liballoc/base/syscall.h"
 #include "liballoc/core/counters.h"
@@ -25,6 +26,7 @@ constinit SpinLock g_registry_lock{LockRank::kThreadRegistry};  // guards what f
 constinit FixedAlloc<Thread> g_storage{g_heap.sys().mcache};
 constinit Thread* g_live = nullptr;
 constinit Thread* g_pool = nullptr;
+constinit uint32_t g_records = 0;  // that were ever made
 constinit RelaxedCounter g_live_count, g_started_count;  // written under the registry lock
 
 constinit pthread_key_t g_exit_key = 0;
@@ -139,7 +141,7 @@ Thread* thread_attach() {
     if (!g_exit_key_made) g_exit_key_made = pthread_key_create(&g_exit_key, on_thread_exit) == 0;
     t = g_pool;
     if (t != nullptr) g_pool = t->next;
-    else t = g_storage.allocate();
+    else if ((t = g_storage.allocate()) != nullptr) t->lane = g_records++ % kLanes;
     if (t == nullptr) return nullptr;
     if (!ready_region(*t)) {
       to_pool(t);
@@ -315,6 +317,7 @@ void thread_forget_others(const LiveTotals& inherited) {
   }
   for (Thread* p = g_pool; p != nullptr; p = p->next) {
     p->segment_block = nullptr;
+    p->walks.forget_all();  // another segment numbers stacks anew, and may have no block for this one
     if (p->private_block != nullptr) *p->private_block = {};
     p->private_block = nullptr;
   }
@@ -326,6 +329,7 @@ void thread_forget_others(const LiveTotals& inherited) {
   g_started_count.set(1);
   self->tid = sys::current_tid();
   self->segment_block = nullptr;
+  self->walks.forget_all();
   forget_label_set(*self);
   const bool had_bins = thread_region_mend(self->heap);
   if (had_bins) thread_cache_restore_after_fork(self->heap);

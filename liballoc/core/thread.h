@@ -25,6 +25,7 @@ struct Thread {
   FastRand random;
   int64_t next_sample;  // bytes to go for large objects; small ones count down per class
   uint32_t tid;
+  uint32_t lane;        // of base/lanes.h; the record's for good
   bool in_slow;         // inside a slow path: a nested call comes from a signal handler
   uint64_t slow_ns;     // time of the current slow path, read once by the first who asks; 0 = not yet
   bool figures_changed; // something else than the page heap that memstats show changed

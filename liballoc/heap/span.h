@@ -45,6 +45,7 @@ struct Span {
   // What free() needs of a span with specials to tell their slots from others without a lock (specials.h); both 0 without any.
   std::atomic<uint64_t> special_filter{0};
   std::atomic<uint8_t> special_class{0};
+  mutable SpinLock specials_lock{LockRank::kSpanSpecials};  // guards `specials` and what tells of them; beside what its holder writes
   uint64_t* alloc_bits = nullptr;  // one block: alloc_bits, then mark_bits, bit_words each
   uint64_t* mark_bits = nullptr;
   uint64_t alloc_cache = 0;
@@ -70,7 +71,7 @@ struct Span {
   ThreadState* owner = nullptr;     // Cached, PageCached
   FreeTreeNode* node = nullptr;     // its own for life; in a tree while Free
   std::atomic<uint32_t>* tiny_words = nullptr;  // spans of kTinyClass: a word per slot (tiny_block.h)
-  Special* specials = nullptr;      // sorted by slot; guarded by the lock in specials.cc
+  Special* specials = nullptr;      // sorted by slot; guarded by specials_lock
   void* telemetry = nullptr;        // that record; of a segment that is gone after a fork
   uint32_t all_spans_index = 0;
 

@@ -2,7 +2,8 @@
 // page on which such an object starts is cleared in the arena map, so that frees of what starts there leave the hit path, and only
 // those. The span's filter then tells slots that have no special from those that may, so that a sampled object's neighbours cost a
 // few instructions more.
-// Locks: one lock of its own (rank kSpecials) guards the lists of all spans, their class bytes and the record storage.
+// Locks: whoever looks at a span's list or changes it holds the span's specials_lock. What a lane keeps (base/lanes.h) has no lock
+// here: the caller keeps calls that name the same lane apart, and fork away from all of them (core/sampling).
 #pragma once
 
 #include <cstdint>
@@ -19,14 +20,15 @@ struct Special {
   uint32_t sample_record;  // in the segment's live-sample table
 };
 
-// Null when metadata ran out: the object then goes unmarked. The slot must be taken and have no special yet. Whoever owns the
-// object may set the record later, before he hands the object out.
-[[nodiscard]] Special* add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_record);
+// Sees to it that the lane's next add_special() needs no memory. False when metadata ran out.
+[[nodiscard]] bool reserve_special(uint32_t lane);
+// False when metadata ran out: the object then goes unmarked. The slot must be taken and have no special yet.
+[[nodiscard]] bool add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_record, uint32_t lane = 0);
 // The sample record of the slot's special, which is removed; 0 = it has none.
-uint32_t remove_special(ArenaMap& map, Span* span, uint32_t slot);
+uint32_t remove_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t lane = 0);
 // The sample record of the slot's special; 0 = it has none.
 uint32_t find_special(const Span* span, uint32_t slot);
-// Forgets every sample record on the span (the child of a fork does not have its parent's table).
+// For the child of a fork, which does not have its parent's table: forgets every sample record on the span, and who held its lock.
 void clear_specials(ArenaMap& map, Span* span);
 
 // Without the lock: the owner of an object sees true when its own object has one.

@@ -12,39 +12,50 @@ uint64_t mix(uint64_t hash, uint64_t value) {
   return hash ^ (hash >> 29);
 }
 
+uint64_t hash_of(const BucketTable::Key& key) {
+  return mix(mix(mix(mix(uint64_t{key.label_set} << 32, key.stack), key.cache_class), key.allocated), key.period);
+}
+
 }  // namespace
 
 void BucketTable::close() {
   table_.close();
-  index_.release();
+  for (HashIndex& index : index_) index.release();
 }
 
-uint32_t BucketTable::intern(uint32_t stack, uint32_t cache_class, uint64_t allocated, uint64_t period, uint32_t label_set) {
-  const uint64_t hash = mix(mix(mix(mix(uint64_t{label_set} << 32, stack), cache_class), allocated), period);
-  const uint32_t known = index_.find(hash, [&](uint32_t candidate) {
+uint32_t BucketTable::find(const Key& key, uint32_t lane) const {
+  const uint32_t number = index_[lane].find(hash_of(key), [&](uint32_t candidate) {
     const auto* const bucket = table_.record<liballoc_abi_bucket>(candidate);
-    return bucket->stack == stack && bucket->cache_class == cache_class &&
-           bucket->allocated_bytes == allocated && bucket->period == period && bucket->label_set == label_set;
+    return bucket->stack == key.stack && bucket->cache_class == key.cache_class && bucket->allocated_bytes == key.allocated &&
+           bucket->period == key.period && bucket->label_set == key.label_set;
   });
-  if (known != HashIndex::kNone) return known + 1;
-  if (!table_.reserve(1) || !index_.reserve()) {
+  return number == HashIndex::kNone ? 0 : number + 1;
+}
+
+uint32_t BucketTable::add(const Key& key, uint32_t lane) {
+  if (!table_.reserve(1) || !index_[lane].reserve()) {
     table_.count_dropped();
     return 0;
   }
   const uint32_t number = table_.take();
   auto* const bucket = table_.record<liballoc_abi_bucket>(number);
-  bucket->stack = stack;
-  bucket->cache_class = cache_class;
-  bucket->allocated_bytes = allocated;
-  bucket->period = period;
-  bucket->label_set = label_set;
+  bucket->stack = key.stack;
+  bucket->cache_class = key.cache_class;
+  bucket->allocated_bytes = key.allocated;
+  bucket->period = key.period;
+  bucket->label_set = key.label_set;
   table_.publish(number);
-  index_.insert(hash, number);
+  index_[lane].insert(hash_of(key), number);
   return number + 1;
 }
 
-// Relaxed: each word is exact by itself; a reader that looks between two of them is off by this one
-// object.
+size_t BucketTable::private_bytes() const {
+  size_t bytes = 0;
+  for (const HashIndex& index : index_) bytes += index.bytes();
+  return bytes;
+}
+
+// Each word is exact by itself; a reader that looks between two of them is off by this one object.
 void BucketTable::count_alloc(uint32_t number_plus_1, uint64_t requested) {
   auto* const bucket = table_.record<liballoc_abi_bucket>(number_plus_1 - 1);
   owned_add<uint64_t>(&bucket->allocs, 1);
@@ -53,13 +64,15 @@ void BucketTable::count_alloc(uint32_t number_plus_1, uint64_t requested) {
 
 void BucketTable::count_free(uint32_t number_plus_1, uint64_t requested) {
   auto* const bucket = table_.record<liballoc_abi_bucket>(number_plus_1 - 1);
-  owned_add<uint64_t>(&bucket->frees, 1);
-  owned_add<uint64_t>(&bucket->free_requested, requested);
+  // Release: pairs with in_use(), which sees the allocation of whatever it sees freed.
+  store_release(&bucket->frees, load_relaxed(&bucket->frees) + 1);
+  store_release(&bucket->free_requested, load_relaxed(&bucket->free_requested) + requested);
 }
 
 BucketTable::InUse BucketTable::in_use(uint32_t number) const {
   const auto* const bucket = table_.record<liballoc_abi_bucket>(number);
-  return {bucket->allocs - bucket->frees, bucket->alloc_requested - bucket->free_requested};
+  const uint64_t frees = load_acquire(&bucket->frees), free_requested = load_acquire(&bucket->free_requested);
+  return {load_relaxed(&bucket->allocs) - frees, load_relaxed(&bucket->alloc_requested) - free_requested};
 }
 
 }  // namespace liballoc

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "liballoc/base/atomic.h"
 #include "liballoc/base/bits.h"
 #include "liballoc/telemetry/segment_space.h"
 #include "liballoc/telemetry_abi.h"
@@ -35,7 +36,7 @@ class RecordTable {
   // them after publish().
   uint32_t take(uint32_t n = 1) {
     const uint32_t first = used_;
-    used_ += n;
+    store_relaxed(&used_, first + n);
     return first;
   }
   // Everything that was taken, from `first` on, is complete: release-stores the counts of its
@@ -54,7 +55,8 @@ class RecordTable {
   T* record(uint32_t number) const {
     return reinterpret_cast<T*>(at(number));
   }
-  uint32_t used() const { return used_; }
+  // Without the lock: at least as many as were handed out before, by whatever means the caller knows of them.
+  uint32_t used() const { return load_relaxed(&used_); }
   uint32_t capacity() const { return first_of(extent_count_); }
 
  private:

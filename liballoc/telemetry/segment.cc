@@ -126,19 +126,45 @@ void Segment::emit_sample_locked(uint32_t kind, uint32_t tid, uint64_t now_ns, c
               sample.stack | uint64_t{sample.bucket} << 32, e);
 }
 
+uint32_t Segment::find_bucket(const liballoc_abi_sample& sample, uint32_t cache_class, uint32_t lane) {
+  const BucketTable::Key key = {sample.stack, cache_class, sample.allocated_bytes, sample.period, sample.label_set};
+  if (const uint32_t known = buckets_.find(key, lane)) return known;
+  LockHolder hold(telemetry_lock_);
+  return buckets_.add(key, lane);
+}
+
+uint32_t Segment::take_record(SampleLane& lane) {
+  if (lane.spare == 0) {
+    LockHolder hold(telemetry_lock_);
+    const uint32_t first = samples_.acquire();
+    if (first == SlotTable::kNone) return first;
+    uint32_t more[SampleLane::kBatch - 1], n = 0;
+    while (n < SampleLane::kBatch - 1 && (more[n] = samples_.try_acquire()) != SlotTable::kNone) n++;
+    while (n != 0) lane.push(more[--n]);
+    return first;
+  }
+  return lane.pop();
+}
+
+void Segment::give_record(SampleLane& lane, uint32_t number) {
+  if (lane.spare == SampleLane::kSpare) {
+    LockHolder hold(telemetry_lock_);
+    while (lane.spare > SampleLane::kBatch) samples_.give_back(lane.pop());
+  }
+  lane.push(number);
+}
+
 // The ring's lock before the stores: an acquire waits for all stores before it, and the lines that these two write are cold. After
 // what may grow a table: with that lock held nothing does but the ring.
-uint32_t Segment::add_sample(liballoc_abi_sample* sample, uint32_t cache_class, bool truncated) {
+uint32_t Segment::add_sample(liballoc_abi_sample* sample, uint32_t cache_class, bool truncated, uint32_t lane) {
   if (!active()) return 0;
-  LockHolder hold(telemetry_lock_);
-  sample->bucket = sample->address == 0
-                       ? 0
-                       : buckets_.intern(sample->stack, cache_class, sample->allocated_bytes, sample->period, sample->label_set);
+  sample->bucket = sample->address == 0 ? 0 : find_bucket(*sample, cache_class, lane);
   if (sample->bucket == 0) {
+    LockHolder hold(telemetry_lock_);
     samples_.count_dropped();
     return 0;
   }
-  const uint32_t number = samples_.acquire();
+  const uint32_t number = take_record(lanes_[lane]);
   if (number == SlotTable::kNone) return 0;
   LockHolder hold_ring(ring_lock_);
   store_sequenced(samples_.record<liballoc_abi_sample>(number), *sample);
@@ -151,39 +177,38 @@ uint32_t Segment::add_sample(liballoc_abi_sample* sample, uint32_t cache_class, 
   return number + 1;
 }
 
-bool Segment::remove_sample(uint32_t record, uint32_t tid, uint64_t now_ns, liballoc_abi_sample* out) {
-  if (!active() || record == 0) return false;
-  LockHolder hold(telemetry_lock_);
-  if (!samples_.valid(record - 1)) return false;
+bool Segment::remove_sample(uint32_t record, uint32_t tid, uint64_t now_ns, liballoc_abi_sample* out, uint32_t lane) {
+  if (!active() || record == 0 || !samples_.valid(record - 1)) return false;
   auto* const live = samples_.record<liballoc_abi_sample>(record - 1);
-  if (live->address == 0) return false;
-  const liballoc_abi_sample was = *live;
-  LockHolder hold_ring(ring_lock_);
+  liballoc_abi_sample was;
   {
-    SequenceWrite write(&live->sequence);
-    store_relaxed<uint64_t>(&live->address, 0);  // the rest means nothing without
+    LockHolder hold_ring(ring_lock_);
+    if (live->address == 0) return false;
+    was = *live;
+    {
+      SequenceWrite write(&live->sequence);
+      store_relaxed<uint64_t>(&live->address, 0);  // the rest means nothing without
+    }
+    buckets_.count_free(was.bucket, was.requested_bytes);
+    samples_live_--;
+    store_sample_counts_locked();
+    emit_sample_locked(LIBALLOC_EVENT_SAMPLE_FREE, tid, now_ns, was, now_ns - was.time_ns);
   }
-  buckets_.count_free(was.bucket, was.requested_bytes);
-  samples_.give_back(record - 1);
-  samples_live_--;
-  store_sample_counts_locked();
-  emit_sample_locked(LIBALLOC_EVENT_SAMPLE_FREE, tid, now_ns, was, now_ns - was.time_ns);
+  give_record(lanes_[lane], record - 1);
   if (out != nullptr) *out = was;
   return true;
 }
 
 const liballoc_abi_sample* Segment::sample(uint32_t record) const {
-  if (!active() || record == 0) return nullptr;
-  LockHolder hold(telemetry_lock_);
-  if (!samples_.valid(record - 1)) return nullptr;
+  if (!active() || record == 0 || !samples_.valid(record - 1)) return nullptr;
+  LockHolder hold(ring_lock_);
   const auto* const live = samples_.record<liballoc_abi_sample>(record - 1);
   return live->address == 0 ? nullptr : live;
 }
 
 bool Segment::copy_sample(uint32_t record, liballoc_abi_sample* out) const {
-  if (!active() || record == 0) return false;
-  LockHolder hold(telemetry_lock_);
-  if (!samples_.valid(record - 1)) return false;
+  if (!active() || record == 0 || !samples_.valid(record - 1)) return false;
+  LockHolder hold(ring_lock_);
   *out = *samples_.record<liballoc_abi_sample>(record - 1);
   return out->address != 0;
 }
@@ -225,13 +250,9 @@ void Segment::emit_locked(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t
 void Segment::publish_memstats(const liballoc_abi_memstats& values) {
   if (!active()) return;
   liballoc_abi_memstats copy = values;
-  // The sample counts and peak_* are not this writer's: they keep changing under the telemetry lock.
   LockHolder hold(telemetry_lock_);
   copy.segment_bytes = space_.backed_bytes();
   copy.buck_hash_sys += private_bytes_locked();
-  copy.samples_taken = samples_taken_;
-  copy.samples_live = samples_live_;
-  copy.samples_truncated = samples_truncated_;
   copy.peak_generation = peak_generation_;
   copy.peak_profile_inuse = peak_inuse_;
   copy.peak_profile_ns = peak_ns_;
@@ -239,6 +260,11 @@ void Segment::publish_memstats(const liballoc_abi_memstats& values) {
   for_each_thread_block(
       [](const liballoc_abi_thread* block, void* sum) { *static_cast<uint64_t*>(sum) += load_relaxed(&block->tiny_mallocs); },
       &copy.tiny_allocs);
+  // The sample counts and peak_* are not this writer's: they keep changing under these two locks.
+  LockHolder hold_ring(ring_lock_);
+  copy.samples_taken = samples_taken_;
+  copy.samples_live = samples_live_;
+  copy.samples_truncated = samples_truncated_;
   store_sequenced(memstats_, copy);
 }
 

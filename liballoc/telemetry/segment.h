@@ -1,8 +1,9 @@
 // segment.h - the process's telemetry segment: what the agent reads. One constinit instance belongs
 // to core/. Every method is a no-op that returns 0 or null while there is no segment, and a failure
 // to store is counted in the segment, never reported to the program. Nothing here waits for a
-// reader: they share no lock with us. Locks: telemetry_lock_ (rank telemetry) guards the tables,
-// ring_lock_ (rank telemetry ring, a leaf) the ring. Thread blocks are written by their thread,
+// reader: they share no lock with us. Locks: telemetry_lock_ (rank telemetry) guards the tables, but
+// ring_lock_ (rank telemetry ring, a leaf) the ring, live samples, and the counts of samples and
+// buckets. Thread blocks are written by their thread,
 // span records under the lock of whatever holds the span. Never calls the loader or the unwinder
 // with a lock held.
 #pragma once
@@ -19,6 +20,7 @@
 #include "liballoc/telemetry/module_table.h"
 #include "liballoc/telemetry/peak_table.h"
 #include "liballoc/telemetry/ring.h"
+#include "liballoc/telemetry/sample_lane.h"
 #include "liballoc/telemetry/segment_file.h"
 #include "liballoc/telemetry/segment_space.h"
 #include "liballoc/telemetry/slot_table.h"
@@ -100,11 +102,11 @@ class Segment {
   uint32_t intern_labels(const liballoc_abi_label* labels, uint32_t count);
   // Stores the live sample, counts it in the bucket of its stack, class, size, period and labels (sample->bucket is filled in) and
   // tells the ring; or does none of it, and counts what was dropped. sample->sequence is ignored. `truncated`: its stack was cut at
-  // the depth limit.
-  uint32_t add_sample(liballoc_abi_sample* sample, uint32_t cache_class, bool truncated = false);
+  // the depth limit. `lane`: of base/lanes.h; here and below, calls that name the same lane are kept apart by the caller, and from fork.
+  uint32_t add_sample(liballoc_abi_sample* sample, uint32_t cache_class, bool truncated = false, uint32_t lane = 0);
   // Ends a live sample, counts the free in its bucket and tells the ring who freed it and when; *out (may be null) is what it was.
-  // False when it is not live.
-  bool remove_sample(uint32_t record, uint32_t tid, uint64_t now_ns, liballoc_abi_sample* out);
+  // False when it is not live. By who was told the record, and no other.
+  bool remove_sample(uint32_t record, uint32_t tid, uint64_t now_ns, liballoc_abi_sample* out, uint32_t lane = 0);
   // Null when it is not live. Stable until it is removed.
   const liballoc_abi_sample* sample(uint32_t record) const;
   // False when it is not live, or record is 0.
@@ -139,6 +141,7 @@ class Segment {
   // means unused.
   void record_fault(const liballoc_abi_fault& fault);
 
+
   uint64_t backed_bytes() const;                     // of the segment
   uint64_t private_bytes() const;                    // of lookup tables beside it
   const char* path() const { return file_.path(); }  // empty when there is none
@@ -153,6 +156,9 @@ class Segment {
   void write_header(const SegmentConfig& config, uint64_t start_ticks, uint64_t now_realtime_ns);
   void note_modules(const uintptr_t* pcs, uint32_t depth, uint64_t now_ns);
   void close_tables();
+  uint32_t find_bucket(const liballoc_abi_sample& sample, uint32_t cache_class, uint32_t lane);
+  uint32_t take_record(SampleLane& lane);
+  void give_record(SampleLane& lane, uint32_t number);
   void store_sample_counts_locked();
   void emit_sample_locked(uint32_t kind, uint32_t tid, uint64_t now_ns, const liballoc_abi_sample& sample, uint64_t e);
   void emit_locked(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e);
@@ -161,7 +167,6 @@ class Segment {
   std::atomic<bool> active_{false};
   std::atomic<bool> retired_{false};
   uint32_t pid_ = 0;
-  mutable SpinLock telemetry_lock_{LockRank::kTelemetry};
   SegmentFile file_;
   SegmentSpace space_;
   RecordTable threads_{LIBALLOC_SECTION_THREADS, sizeof(liballoc_abi_thread), kInitialThreads};
@@ -174,13 +179,16 @@ class Segment {
   ModuleTable modules_;
   FaultTable faults_;
   liballoc_abi_memstats* memstats_ = nullptr;
-  uint64_t samples_taken_ = 0, samples_live_ = 0, samples_truncated_ = 0;  // telemetry_lock_
-  uint64_t peak_generation_ = 0, peak_inuse_ = 0, peak_ns_ = 0;            // telemetry_lock_
+  uint64_t peak_generation_ = 0, peak_inuse_ = 0, peak_ns_ = 0;  // telemetry_lock_
   const liballoc_abi_identity* identity_ = nullptr;
   FindModule find_module_ = nullptr;
+  SampleLane lanes_[kLanes];
+  // Away from what is only read: whoever asks whether the segment is active need not fetch a line that others write.
+  alignas(kCacheLineBytes) mutable SpinLock telemetry_lock_{LockRank::kTelemetry};
   // The lock and what it guards: the line that every event of every thread writes, and nothing else on it.
-  alignas(kCacheLineBytes) SpinLock ring_lock_{LockRank::kTelemetryRing};
+  alignas(kCacheLineBytes) mutable SpinLock ring_lock_{LockRank::kTelemetryRing};
   Ring ring_;
+  uint64_t samples_taken_ = 0, samples_live_ = 0, samples_truncated_ = 0;  // ring_lock_
 };
 
 }  // namespace liballoc

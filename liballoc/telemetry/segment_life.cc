@@ -158,6 +158,7 @@ void Segment::unlock_after_fork() {
 
 void Segment::close_tables() {
   samples_taken_ = samples_live_ = samples_truncated_ = 0;
+  for (SampleLane& lane : lanes_) lane.spare = 0;
   peak_generation_ = peak_inuse_ = peak_ns_ = 0;
   threads_.close();
   spans_.close();

@@ -25,6 +25,8 @@ class SlotTable {
   // A freed record, else a new one, else kNone and one more dropped. A new record is zero, which
   // means unused, so readers may see it before it is filled in.
   uint32_t acquire();
+  // The same for who can do without: nothing is dropped.
+  uint32_t try_acquire();
   // The record must already say that it is unused.
   void give_back(uint32_t number) { free_.push(number); }
   void count_dropped() { table_.count_dropped(); }

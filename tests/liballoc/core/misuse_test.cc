@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "liballoc/base/lanes.h"
 #include "liballoc/core/allocator.h"
 #include "liballoc/core/freed_samples.h"
 #include "liballoc/core/sampling.h"
@@ -299,13 +300,19 @@ TEST(MisuseDeathTest, TheFaultRecordOutlivesTheProcess) {
   EXPECT_THAT(std::string(faults[0].message), testing::StartsWith("liballoc: double free: 0x"));
 }
 
+// As the free of a sampled object does, with a stack made up.
+void note_free(const liballoc_abi_sample& sample, uint32_t tid, uint64_t now_ns, uint32_t lane = 0) {
+  const uintptr_t pcs[] = {1, 2, 3};
+  keep_freed_sample(sample, tid, now_ns, pcs, freed_stack_is_due(now_ns) ? 3 : 0, lane);
+}
+
 TEST(FreedSamplesTest, TheLatestFreeOfAnAddressIsFoundAndOldOnesMakeRoom) {
   liballoc_abi_sample sample = {};
   sample.allocated_bytes = 64;
   for (uint64_t i = 0; i < kFreedSamples + 10; i++) {
     sample.address = 0x1000 + i * 64;
     sample.stack = static_cast<uint32_t>(i + 1);
-    note_freed_sample(sample, 5, (i + 1) * kFreedStackIntervalNs);
+    note_free(sample, 5, (i + 1) * kFreedStackIntervalNs);
   }
   FreedSample found;
   EXPECT_FALSE(find_freed_sample(0x1000, &found));  // ten were overwritten
@@ -313,13 +320,31 @@ TEST(FreedSamplesTest, TheLatestFreeOfAnAddressIsFoundAndOldOnesMakeRoom) {
   EXPECT_EQ(found.alloc_stack, 11u);
   sample.address = 0x1000 + 20 * 64;
   sample.stack = 999;
-  note_freed_sample(sample, 6, 10000 * kFreedStackIntervalNs);
+  note_free(sample, 6, 10000 * kFreedStackIntervalNs);
   ASSERT_TRUE(find_freed_sample(sample.address, &found));
   EXPECT_EQ(found.alloc_stack, 999u);
   EXPECT_EQ(found.free_tid, 6u);
   EXPECT_GT(found.depth, 0u);
   forget_freed_samples();
   EXPECT_FALSE(find_freed_sample(sample.address, &found));
+}
+
+TEST(FreedSamplesTest, TheLatestFreeIsFoundWhicheverLaneItWasIn) {
+  liballoc_abi_sample sample = {};
+  sample.address = 0x5000;
+  sample.allocated_bytes = 64;
+  FreedSample found;
+  for (const uint32_t lane : {3u, 0u, kLanes - 1, 1u}) {
+    sample.stack++;
+    note_free(sample, 5, sample.stack * kFreedStackIntervalNs, lane);
+    ASSERT_TRUE(find_freed_sample(0x5000, &found));
+    EXPECT_EQ(found.alloc_stack, sample.stack) << "lane " << lane;
+  }
+  sample.address = 0x6000;
+  for (uint32_t i = 0; i < kFreedSamples; i++) note_free(sample, 5, 100 * kFreedStackIntervalNs, 0);
+  EXPECT_TRUE(find_freed_sample(0x5000, &found)) << "each lane makes room for itself alone";
+  forget_freed_samples();
+  EXPECT_FALSE(find_freed_sample(0x6000, &found));
 }
 
 TEST(FreedSamplesTest, OfManyFreesAtOnceSomeHaveAStackAndTheOthersAreKeptWithout) {
@@ -330,7 +355,7 @@ TEST(FreedSamplesTest, OfManyFreesAtOnceSomeHaveAStackAndTheOthersAreKeptWithout
   uint64_t now = 5 * kFreedStackIntervalNs, walked = 0;
   for (uint64_t i = 0; i < 3 * kFreedStackBurst; i++) {
     sample.address = 0x1000 + i * 64;
-    note_freed_sample(sample, 5, now);
+    note_free(sample, 5, now);
     ASSERT_TRUE(find_freed_sample(sample.address, &found));
     EXPECT_EQ(found.freed_ns, now);
     walked += found.depth > 0;
@@ -338,7 +363,7 @@ TEST(FreedSamplesTest, OfManyFreesAtOnceSomeHaveAStackAndTheOthersAreKeptWithout
   EXPECT_EQ(walked, kFreedStackBurst);
   now += 10 * kFreedStackIntervalNs;
   for (uint64_t i = 0; i < 20; i++) {
-    note_freed_sample(sample, 5, now);
+    note_free(sample, 5, now);
     ASSERT_TRUE(find_freed_sample(sample.address, &found));
     walked += found.depth > 0;
   }

@@ -9,6 +9,7 @@
 
 #include "liballoc/heap/heap.h"
 #include "liballoc/heap/tiny_block.h"
+#include "liballoc/meta/fixed_alloc.h"
 
 namespace liballoc {
 namespace {
@@ -66,6 +67,24 @@ TEST(SpecialsTest, MarksAreSortedAndEachIsFoundOnce) {
   EXPECT_EQ(remove_special(heap->map(), s, 0), 20u);
   EXPECT_EQ(remove_special(heap->map(), s, 2), 22u);
   EXPECT_EQ(specials_inuse_bytes(), 0u);
+}
+
+TEST(SpecialsTest, AMarkOfOneLaneMayBeRemovedByAnotherAndItsRecordIsUsedAgain) {
+  auto heap = std::make_unique<Heap>();
+  ASSERT_TRUE(heap->init(0));
+  Span* s = heap->central(1).cache_span(nullptr, nullptr);
+  ASSERT_NE(s, nullptr);
+  ASSERT_GE(s->objects, 1000u);
+  // One lane marks, the other removes, as where one thread allocates what another frees.
+  for (int round = 0; round < 50; round++) {
+    for (uint32_t slot = 0; slot < 40; slot++) ASSERT_TRUE(add_special(heap->map(), s, slot, slot + 1, 2));
+    EXPECT_EQ(specials_inuse_count(), 40u);
+    for (uint32_t slot = 0; slot < 40; slot++) ASSERT_EQ(remove_special(heap->map(), s, slot, 5), slot + 1);
+    EXPECT_EQ(specials_inuse_count(), 0u);
+  }
+  // 2000 records on their own would be three chunks.
+  EXPECT_LE(specials_sys_bytes(), 2 * kFixedChunkBytes);
+  heap->central(1).uncache_span(s);
 }
 
 TEST(SpecialsTest, TheFilterNamesTheClassOfEachSlotThatSurelyHasNoMark) {

@@ -205,7 +205,7 @@ TEST_F(SegmentModulesTest, ModulesGrowOverExtents) {
 
 // ---- buckets and samples ------------------------------------------------------------------------
 
-TEST_F(SegmentProfileTest, BucketIsOnePerKey) {
+TEST_F(SegmentProfileTest, BucketIsOnePerKeyAndLane) {
   ASSERT_EQ(create(), SegmentStatus::kOk);
   EXPECT_EQ(bucket_of(1, 5, 64, 512), 1u);
   EXPECT_EQ(bucket_of(2, 5, 64, 512), 2u);
@@ -220,6 +220,43 @@ TEST_F(SegmentProfileTest, BucketIsOnePerKey) {
   EXPECT_EQ(buckets.at(4).period, 1024u);
   EXPECT_EQ(buckets.at(4).allocs, 1u);
   EXPECT_EQ(buckets.at(0).allocs, 2u);
+}
+
+TEST_F(SegmentProfileTest, EachLaneHasItsBucketOfAKeyAndAFreeCountsWhereItsAllocationDid) {
+  ASSERT_EQ(create(), SegmentStatus::kOk);
+  const uint32_t stack = intern({1, 2});
+  liballoc_abi_sample sample = sample_of(stack);
+  uint32_t buckets[kLanes], records[kLanes];
+  for (uint32_t lane = 0; lane < kLanes; lane++) {
+    records[lane] = segment_->add_sample(&sample, 5, false, lane);
+    buckets[lane] = sample.bucket;
+    ASSERT_NE(records[lane], 0u);
+    EXPECT_EQ(buckets[lane], lane + 1);
+  }
+  segment_->add_sample(&sample, 5, false, 3);
+  EXPECT_EQ(sample.bucket, buckets[3]) << "the lane's own";
+  EXPECT_TRUE(segment_->remove_sample(records[1], 6, 9, nullptr, 7));
+  const auto read = view().records<liballoc_abi_bucket>(LIBALLOC_SECTION_BUCKETS);
+  ASSERT_EQ(read.size(), kLanes);
+  for (uint32_t lane = 0; lane < kLanes; lane++) {
+    EXPECT_EQ(read[lane].stack, stack);
+    EXPECT_EQ(read[lane].allocs, lane == 3 ? 2u : 1u);
+    EXPECT_EQ(read[lane].frees, lane == 1 ? 1u : 0u);
+  }
+}
+
+TEST_F(SegmentProfileTest, RecordsOfSamplesThatAnotherLaneEndsAreUsedAgain) {
+  ASSERT_EQ(create(), SegmentStatus::kOk);
+  liballoc_abi_sample sample = sample_of(intern({1, 2}));
+  for (int round = 0; round < 500; round++) {
+    uint32_t records[20];
+    for (uint32_t& record : records) {
+      record = segment_->add_sample(&sample, 5, false, 1);
+      ASSERT_NE(record, 0u);
+    }
+    for (const uint32_t record : records) ASSERT_TRUE(segment_->remove_sample(record, 6, 9, nullptr, 2));
+  }
+  EXPECT_LE(view().records<liballoc_abi_sample>(LIBALLOC_SECTION_SAMPLES).size(), 20u + 2 * SampleLane::kSpare);
 }
 
 TEST_F(SegmentProfileTest, SampleIsReadAsAddedAndCountedInItsBucket) {
