@@ -97,8 +97,9 @@ class PageHeap {
   // Every span record that exists, with the lock held. The visitor must not call back.
   void for_each_span(void (*visit)(Span* span, void* context), void* context);
 
-  void lock_for_fork() { lock_.lock(); }
-  void unlock_after_fork(bool in_child) { in_child ? lock_.reset_after_fork() : lock_.unlock(); }
+  // Waits until no span is on its way to the OS: a child would have it nowhere.
+  void lock_for_fork();
+  void unlock_after_fork(bool in_child);
 
   // Ends the process unless every invariant holds.
   void verify();
@@ -175,6 +176,7 @@ class PageHeap {
   void (*before_growth_)(void* context) = nullptr;
   void* before_growth_context_ = nullptr;
   std::atomic<uint64_t> last_scavenge_ns_{0};  // written under lock_
+  uint32_t on_their_way_ = 0;  // spans that are being returned to the OS while the lock is away
 };
 
 }  // namespace liballoc

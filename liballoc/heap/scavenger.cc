@@ -2,6 +2,7 @@
 // the path of a free; and when a free has earned it, at once (earned_release.cc). Part of PageHeap; slow paths give it its time,
 // or a thread does (core/scavenge_thread).
 #include "liballoc/base/bits.h"
+#include "liballoc/base/syscall.h"
 #include "liballoc/heap/heap_observer.h"
 #include "liballoc/heap/page_heap.h"
 #include "liballoc/os/os.h"
@@ -43,9 +44,11 @@ size_t PageHeap::scavenge_locked(size_t bytes, uint64_t older_than_ns, uint64_t 
         if (rest < s->bytes()) s = cut_for_release_locked(s, rest >> kPageShift);
       }
       const uint64_t began = monotonic_ns();
+      on_their_way_++;
       lock_.unlock();
       const bool gone = sys_unused(reinterpret_cast<void*>(s->base), s->bytes());
       lock_.lock();
+      on_their_way_--;
       stats_.scavenge_ns_total += monotonic_ns() - began;
       if (gone) {
         s->scavenged = true;
@@ -64,6 +67,21 @@ size_t PageHeap::scavenge_locked(size_t bytes, uint64_t older_than_ns, uint64_t 
   }
   publish_locked();
   return released;
+}
+
+void PageHeap::lock_for_fork() {
+  lock_.lock();
+  while (on_their_way_ != 0) {
+    lock_.unlock();
+    sys::yield();
+    lock_.lock();
+  }
+}
+
+void PageHeap::unlock_after_fork(bool in_child) {
+  if (!in_child) return lock_.unlock();
+  on_their_way_ = 0;  // where a handler forked in the middle of a return, its span is lost
+  lock_.reset_after_fork();
 }
 
 size_t PageHeap::scavenge(size_t bytes, uint64_t older_than_ns) {
