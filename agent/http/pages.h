@@ -11,7 +11,6 @@
 
 namespace liballoc::agent {
 
-using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 std::string html_escape(std::string_view text);
 

@@ -162,7 +162,7 @@ HttpReply PprofEndpoints::index(const Url& url, const std::string& process) cons
 }
 
 // The newest snapshot of that process; null when it is no longer retained.
-PprofEndpoints::SnapshotPtr PprofEndpoints::refreshed(const SnapshotPtr& snapshot) const {
+SnapshotPtr PprofEndpoints::refreshed(const SnapshotPtr& snapshot) const {
   const std::string& key = snapshot->identity.key;
   if (snapshot->state == ProcessState::kRunning && context_.refresh) {
     context_.refresh(key, options_.refresh_timeout);

@@ -33,7 +33,6 @@ class PprofEndpoints {
   HttpReply symbol(const HttpRequest& request, const Url& url, const std::string& process) const;
 
  private:
-  using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
   HttpResponse delta(ProfileKind kind, const ProfileOptions& options,
                      const SnapshotPtr& before) const;

@@ -10,7 +10,6 @@
 namespace liballoc::agent {
 namespace {
 
-using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 constexpr size_t kMaxListed = 50;  // candidates in an error message
 

@@ -33,7 +33,7 @@ void Registry::remove(const std::string& key) {
   changed_.notify_all();
 }
 
-std::vector<Registry::SnapshotPtr> Registry::list() const {
+std::vector<SnapshotPtr> Registry::list() const {
   std::vector<SnapshotPtr> all;
   {
     const std::lock_guard lock(mutex_);
@@ -46,7 +46,7 @@ std::vector<Registry::SnapshotPtr> Registry::list() const {
   return all;
 }
 
-Registry::SnapshotPtr Registry::find_pid(uint32_t pid) const {
+SnapshotPtr Registry::find_pid(uint32_t pid) const {
   const auto rank = [](const Snapshot& s) {
     return std::make_tuple(s.state == ProcessState::kRunning, s.exit_time_unix_ns,
                            s.identity.start_ticks);
@@ -60,7 +60,7 @@ Registry::SnapshotPtr Registry::find_pid(uint32_t pid) const {
   return best;
 }
 
-Registry::SnapshotPtr Registry::find_key(std::string_view key) const {
+SnapshotPtr Registry::find_key(std::string_view key) const {
   const std::lock_guard lock(mutex_);
   const auto found = snapshots_.find(key);
   return found == snapshots_.end() ? nullptr : found->second;

@@ -22,7 +22,6 @@ namespace liballoc::agent {
 
 class Registry {
  public:
-  using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
   // Replaces the snapshot of the same identity.key. Null is ignored.
   void publish(SnapshotPtr snapshot);

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -182,5 +183,7 @@ struct Snapshot {
   std::vector<Fault> faults;
   ReadHealth health;
 };
+
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 }  // namespace liballoc::agent

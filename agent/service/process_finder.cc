@@ -9,7 +9,6 @@ namespace liballoc::agent {
 namespace {
 
 namespace pb = ::liballoc::telemetry::v1;
-using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 // False: there was no time, or the collector could not do it.
 bool refresh(const ServiceState& state, const std::string& key,
