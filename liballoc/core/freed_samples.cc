@@ -30,7 +30,7 @@ constinit std::atomic<uint64_t> g_stack_due_ns{0};
 
 // False while it is being written, or has never been.
 bool read(const Entry& entry, FreedSample* out) {
-  const uint64_t before = entry.sequence.load(std::memory_order_acquire);
+  const uint64_t before = entry.sequence.load(std::memory_order_acquire);  // pairs with the writer's even store
   if (before == 0 || before % 2 != 0) return false;
   load_words(out, &entry.sample, sizeof(*out));
   std::atomic_thread_fence(std::memory_order_acquire);
@@ -63,7 +63,7 @@ void keep_freed_sample(const liballoc_abi_sample& sample, uint32_t tid, uint64_t
   freed.depth = depth < kFreedDepth ? depth : kFreedDepth;
   for (uint32_t i = 0; i < freed.depth; i++) freed.pcs[i] = pcs[i];
   Entry& entry = g_lanes[lane].entries[g_lanes[lane].next++ % kFreedSamples];
-  const uint64_t sequence = entry.sequence.load(std::memory_order_relaxed) | 1;  // odd already in the child of a fork at the worst
+  const uint64_t sequence = entry.sequence.load(std::memory_order_relaxed) | 1;
   entry.sequence.store(sequence, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_release);
   store_words(&entry.sample, &freed, offsetof(FreedSample, pcs) + freed.depth * sizeof(freed.pcs[0]));

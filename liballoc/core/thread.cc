@@ -89,7 +89,6 @@ void enter_segment_block(Thread& t) {
 void use_segment_block(Thread& t, liballoc_abi_thread* block) {
   close_hits();
   t.segment_block = block;
-  t.walks.forget_all();  // another segment numbers stacks anew
   forget_label_set(t);
   const RegionView view = thread_region_make_way(t.heap, block);
   t.counted_beside = g_segment.view_thread_block(block, view.at, view.bytes);

@@ -71,6 +71,7 @@ void BucketTable::count_free(uint32_t number_plus_1, uint64_t requested) {
 
 BucketTable::InUse BucketTable::in_use(uint32_t number) const {
   const auto* const bucket = table_.record<liballoc_abi_bucket>(number);
+  // Acquire: pairs with the releases in count_free().
   const uint64_t frees = load_acquire(&bucket->frees), free_requested = load_acquire(&bucket->free_requested);
   return {load_relaxed(&bucket->allocs) - frees, load_relaxed(&bucket->alloc_requested) - free_requested};
 }

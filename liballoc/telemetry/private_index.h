@@ -1,7 +1,8 @@
 // private_index.h - the process's own lookup structures beside the segment: a hash index and a
 // stack of free records. They live in private memory (sys_alloc) and hold record numbers only. Each
 // block of memory starts with its own size and is swapped in by one pointer, so the child of a fork
-// can give it back whatever the parent was doing. The segment's telemetry lock guards them.
+// can give it back whatever the parent was doing. The segment's telemetry lock guards them;
+// of an index of a lane (bucket_table.h) find() needs only what keeps the calls of the lane apart.
 #pragma once
 
 #include <cstddef>

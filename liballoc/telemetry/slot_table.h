@@ -1,5 +1,6 @@
 // slot_table.h - a record table whose records come back: spans and live samples. A
-// record number is free, or in use by exactly one owner. Guarded by the segment's telemetry lock.
+// record number is free, or in use by exactly one owner. Guarded by the segment's telemetry lock;
+// used(), valid() and record() need none for a number that was handed out.
 #pragma once
 
 #include <cstddef>
