@@ -89,8 +89,8 @@ ReadResult<void> check_header(const liballoc_abi_header& h, uint64_t file_bytes)
 }
 
 // Checks one directory entry and adds it to its section.
-ReadResult<void> add_extent(const liballoc_abi_section& entry, uint64_t valid_bytes,
-                            Section& section) {
+ReadResult<void> add_extent(const liballoc_abi_section& entry, uint64_t entry_offset,
+                            uint64_t valid_bytes, Section& section) {
   const KindRule& rule = kRules[entry.kind];
   const std::string where = "section " + number(entry.kind) + " extent " + number(entry.extent);
   if (rule.single_extent && !section.extents.empty()) {
@@ -119,7 +119,7 @@ ReadResult<void> add_extent(const liballoc_abi_section& entry, uint64_t valid_by
   uint64_t first_record = 0;
   for (const Extent& earlier : section.extents) first_record += earlier.capacity;
   section.extents.push_back(
-      {entry.offset, entry.stride, entry.capacity, entry.count, first_record});
+      {entry.offset, entry.stride, entry.capacity, entry.count, first_record, entry_offset});
   if (entry.count > 0 && !is_ring) section.records = first_record + entry.count;
   if (entry.extent == 0) section.dropped = entry.dropped;
   return {};
@@ -162,10 +162,11 @@ ReadResult<Layout> fetch_layout(const ByteSource& source) {
   std::vector<Range> ranges = {{0, header.header_bytes},
                                {header.directory_offset, directory_bytes}};
   for (uint64_t i = 0; i < header.directory_count; ++i) {
-    const auto entry =
-        *BytesView(directory).load<liballoc_abi_section>(i * header.directory_stride);
+    const uint64_t at = i * header.directory_stride;
+    const auto entry = *BytesView(directory).load<liballoc_abi_section>(at);
     if (entry.kind == LIBALLOC_SECTION_NONE || entry.kind >= kSectionKinds) continue;
-    const auto added = add_extent(entry, header.valid_bytes, layout.sections[entry.kind]);
+    const auto added = add_extent(entry, header.directory_offset + at, header.valid_bytes,
+                                  layout.sections[entry.kind]);
     if (!added) return failure(added.error());
     ranges.push_back({entry.offset, uint64_t{entry.stride} * entry.capacity});
   }

@@ -20,6 +20,7 @@ struct Extent {
   uint32_t capacity = 0;
   uint64_t count = 0;         // <= capacity, but for the ring: records ever written
   uint64_t first_record = 0;  // number of its first record within the section
+  uint64_t entry_offset = 0;  // of its directory entry in the file
 };
 
 struct Section {

@@ -3,13 +3,42 @@
 #include "agent/reader/ring_reader.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstring>
+#include <string>
 
 #include "agent/reader/counter_math.h"
 #include "agent/reader/table.h"
 #include "agent/reader/wall_clock.h"
 
 namespace liballoc::agent {
+
+namespace {
+
+// Where events lie: event n, if it is still there, in slot (n - start) mod records.
+struct Round {
+  uint64_t start;    // no event before it is still there
+  uint64_t records;  // not 0
+};
+
+// To be fetched after the count of events: an event that this count covers lies where a round that
+// was fetched later says, or where no event lies any more that it covers.
+ReadResult<Round> fetch_round(const ByteSource& source, const Extent& ring) {
+  std::array<uint8_t, sizeof(uint64_t)> bytes;
+  const uint64_t at = ring.entry_offset + offsetof(liballoc_abi_section, ring_round);
+  if (const auto read = source.read_at(at, bytes); !read) return failure(read.error());
+  const uint64_t word = *BytesView(bytes).load<uint64_t>(0);
+  if (word == 0) return Round{0, ring.capacity};  // of a minor that does not know it
+  const Round round{word >> 16, word & 0xffff};
+  if (round.records == 0 || round.records > ring.capacity) {
+    return reject(Reject::kBadCount, "a ring's round has " + std::to_string(round.records) +
+                                         " records of " + std::to_string(ring.capacity));
+  }
+  return round;
+}
+
+}  // namespace
 
 ReadResult<bool> RingReader::drain(const ByteSource& source, const Layout& layout,
                                    std::vector<Event>& events) {
@@ -22,19 +51,22 @@ ReadResult<bool> RingReader::drain(const ByteSource& source, const Layout& layou
                  // again
     return true;
   }
-  const uint64_t oldest = saturating_sub(head, ring.capacity);
+  const auto round = fetch_round(source, ring);
+  if (!round) return failure(round.error());
+  const uint64_t oldest =
+      std::min(head, std::max(saturating_sub(head, round->records), round->start));
   if (position_ < oldest) {
     missed_ += oldest - position_;
     position_ = oldest;
   }
   uint64_t left = std::min(head - position_, max_events_);
   while (left > 0) {
-    // Up to the end of the buffer, and at most a chunk: the shorter the copy, the less is
+    // Up to the end of the round, and at most a chunk: the shorter the copy, the less is
     // overwritten meanwhile.
-    const uint64_t slot = position_ % ring.capacity;
+    const uint64_t slot = (position_ - round->start) % round->records;
     const uint64_t n = std::min(
-        {left, ring.capacity - slot, uint64_t{limits::kChunkBytes / sizeof(liballoc_abi_record)}});
-    if (auto taken = take(source, ring, n, layout, events); !taken) {
+        {left, round->records - slot, uint64_t{limits::kChunkBytes / sizeof(liballoc_abi_record)}});
+    if (auto taken = take(source, ring, slot, n, layout, events); !taken) {
       return failure(taken.error());
     }
     left -= n;
@@ -42,11 +74,11 @@ ReadResult<bool> RingReader::drain(const ByteSource& source, const Layout& layou
   return position_ == head;
 }
 
-ReadResult<void> RingReader::take(const ByteSource& source, const Extent& ring, uint64_t count,
-                                  const Layout& layout, std::vector<Event>& events) {
+ReadResult<void> RingReader::take(const ByteSource& source, const Extent& ring, uint64_t slot,
+                                  uint64_t count, const Layout& layout,
+                                  std::vector<Event>& events) {
   std::vector<liballoc_abi_record> first(count);
   std::vector<liballoc_abi_record> second(count);
-  const uint64_t slot = position_ % ring.capacity;
   if (auto read = read_records<liballoc_abi_record>(source, ring, slot, first); !read) return read;
   if (auto read = read_records<liballoc_abi_record>(source, ring, slot, second); !read) return read;
   const WallClock clock(layout.header);
@@ -55,9 +87,8 @@ ReadResult<void> RingReader::take(const ByteSource& source, const Extent& ring, 
     const uint64_t stamp = position_ + i + 1;
     if (r.sequence != stamp || std::memcmp(&r, &second[i], sizeof(r)) != 0) {
       ++missed_;
-      // Overwritten by a later round, or being overwritten now: all else cannot be.
-      const bool later_round = r.sequence >= stamp && (r.sequence - stamp) % ring.capacity == 0;
-      if (r.sequence != 0 && !later_round) ++corrupt_;
+      // Overwritten by a later event, or being overwritten now: an earlier one cannot be.
+      if (r.sequence != 0 && r.sequence < stamp) ++corrupt_;
       continue;
     }
     events.push_back(

@@ -33,7 +33,7 @@ class RingReader {
      // that ran backwards (these are not missed events)
 
  private:
-  ReadResult<void> take(const ByteSource& source, const Extent& ring, uint64_t count,
+  ReadResult<void> take(const ByteSource& source, const Extent& ring, uint64_t slot, uint64_t count,
                         const Layout& layout, std::vector<Event>& events);
 
   const uint64_t max_events_;

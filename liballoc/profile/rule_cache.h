@@ -32,7 +32,7 @@ class RuleCache {
   static_assert(sizeof(Slot) == 32);
   static constexpr size_t kBytes = kSlots * sizeof(Slot);
 
-  // `memory`: kBytes, zero, aligned to a cache line, for good. Before it is called the cache is
+  // `memory`: kBytes, zero, aligned to a page, for good. Before it is called the cache is
   // empty and stays so.
   void init(void* memory);
   bool active() const;
@@ -54,11 +54,17 @@ inline constexpr uint64_t kSequenceUnit = uint64_t{1} << kPcBits;
 inline constexpr unsigned kBytesShift = 32, kCfaShift = 48, kFpShift = 56,
                           kSignedShift = 63;  // in Slot::source
 
+// The pcs of one page of code share a page of the table, so that a program whose stacks pass through little code has little of the
+// table in memory.
 LIBALLOC_INLINE size_t home_of(uintptr_t pc) {
-  constexpr unsigned kSets = RuleCache::kSlots / RuleCache::kWays;
-  static_assert(std::has_single_bit(kSets));
-  constexpr unsigned kShift = 64 - (std::bit_width(kSets) - 1);
-  return RuleCache::kWays * ((pc * 0x9e3779b97f4a7c15) >> kShift);
+  constexpr size_t kPageBytes = 4096;
+  constexpr unsigned kPages = RuleCache::kBytes / kPageBytes;
+  constexpr unsigned kSetsInPage = kPageBytes / sizeof(RuleCache::Slot) / RuleCache::kWays;
+  static_assert(std::has_single_bit(kPages) && std::has_single_bit(kSetsInPage));
+  constexpr uint64_t kFactor = 0x9e3779b97f4a7c15;
+  const size_t page = (pc / kPageBytes * kFactor) >> (64 - (std::bit_width(kPages) - 1));
+  const size_t set = (pc * kFactor) >> (64 - (std::bit_width(kSetsInPage) - 1));
+  return RuleCache::kWays * (page * kSetsInPage + set);
 }
 
 LIBALLOC_INLINE uint64_t load_8_bytes(uintptr_t at) {

@@ -123,7 +123,7 @@ class Segment {
   LIBALLOC_INLINE void emit_active(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a,
                                    uint64_t b, uint64_t c, uint64_t d, uint64_t e) {
     if (LIBALLOC_UNLIKELY(!ring_lock_.try_lock())) return emit(kind, tid, now_ns, a, b, c, d, e);
-    if (LIBALLOC_UNLIKELY(ring_.unbacked())) {
+    if (LIBALLOC_UNLIKELY(ring_.at_end())) {
       ring_lock_.unlock();
       return emit(kind, tid, now_ns, a, b, c, d, e);
     }

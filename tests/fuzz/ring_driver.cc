@@ -1,6 +1,7 @@
 // ring_driver.cc - the ring reader against a writer that keeps to the protocol or does not. Of an
 // honest ring each event is delivered once, in order, as it was written, or counted as missed.
 #include <algorithm>
+#include <cstddef>
 #include <vector>
 
 #include "agent/reader/ring_reader.h"
@@ -19,7 +20,10 @@ class RingModel final : public ByteSource {
         stride_(static_cast<uint32_t>(64 + 8 * input.below(4))),
         most_events_(1 + input.below(64)),
         reader_(most_events_),
-        bytes_(size_t{capacity_} * stride_) {}
+        records_(static_cast<uint32_t>(1 + input.below(capacity_))),
+        bytes_(kEntryBytes + size_t{capacity_} * stride_) {
+    store_round();
+  }
 
   ReadResult<uint64_t> size() const override { return bytes_.size(); }
   ReadResult<void> read_at(uint64_t offset, std::span<uint8_t> out) const override {
@@ -40,12 +44,18 @@ class RingModel final : public ByteSource {
     record.a = sequence * 3;
     record.e = ~sequence;
     record.sequence = sequence + 1;
-    std::memcpy(slot(sequence % capacity_), &record, sizeof(record));
+    std::memcpy(slot(sequence), &record, sizeof(record));
+    // At the end of a round the ring may grow.
+    if ((head_ - start_) % records_ == 0 && records_ < capacity_ && input_.below(4) == 0) {
+      start_ = head_ - records_;
+      records_ += static_cast<uint32_t>(1 + input_.below(capacity_ - records_));
+      store_round();
+    }
   }
   void begin_write() {
     // Caught in the middle: the slot of the next event is void.
     const uint64_t none = 0;
-    std::memcpy(slot(head_ % capacity_), &none, sizeof(none));
+    std::memcpy(slot(head_), &none, sizeof(none));
   }
   void damage() {
     const size_t at = input_.below(bytes_.size());
@@ -56,10 +66,12 @@ class RingModel final : public ByteSource {
   void drain() {
     Layout layout;
     layout.header.created_realtime_ns = 1;
-    layout.sections[LIBALLOC_SECTION_RING].extents = {{0, stride_, capacity_, head_, 0}};
+    layout.sections[LIBALLOC_SECTION_RING].extents = {
+        {kEntryBytes, stride_, capacity_, head_, 0, 0}};
     std::vector<Event> events;
     const uint64_t before = reader_.position();
     const auto at_head = reader_.drain(*this, layout, events);
+    if (!honest_ && !at_head) return;  // a round that cannot be
     LIBALLOC_FUZZ_CHECK(at_head.ok());
     LIBALLOC_FUZZ_CHECK(events.size() <= most_events_);
     delivered_ += events.size();
@@ -103,7 +115,16 @@ class RingModel final : public ByteSource {
   }
 
  private:
-  uint8_t* slot(uint64_t number) { return bytes_.data() + number * stride_; }
+  // The directory entry, then the ring.
+  static constexpr size_t kEntryBytes = sizeof(liballoc_abi_section);
+
+  uint8_t* slot(uint64_t sequence) {
+    return bytes_.data() + kEntryBytes + (sequence - start_) % records_ * stride_;
+  }
+  void store_round() {
+    const uint64_t word = start_ << 16 | records_;
+    std::memcpy(bytes_.data() + offsetof(liballoc_abi_section, ring_round), &word, sizeof(word));
+  }
 
   FuzzInput& input_;
   const bool honest_;
@@ -111,6 +132,8 @@ class RingModel final : public ByteSource {
   const uint32_t stride_;
   const size_t most_events_;
   RingReader reader_;
+  uint32_t records_;  // of a round
+  uint64_t start_ = 0;
   std::vector<uint8_t> bytes_;
   uint64_t head_ = 0;
   uint64_t delivered_ = 0;

@@ -21,7 +21,7 @@
 
 #define LIBALLOC_ABI_MAGIC UINT64_C(0x3147455343434c41) /* "ALCCSEG1" in little-endian memory order */
 #define LIBALLOC_ABI_MAJOR 1
-#define LIBALLOC_ABI_MINOR 2 /* 1: peak section, next_trigger and peak_* of memstats; 2: labels and label sets, label_set of buckets */
+#define LIBALLOC_ABI_MINOR 3 /* 1: peak section, next_trigger and peak_* of memstats; 2: labels and label sets, label_set of buckets; 3: ring_round */
 
 #define LIBALLOC_ABI_FILE_PREFIX "liballoc."    /* full name: liballoc.<pid>.<start time in clock ticks since boot> */
 #define LIBALLOC_ABI_CAPACITY_BYTES UINT64_C(268435456) /* logical size of the sparse file, and the cap on growth */
@@ -77,7 +77,8 @@ struct liballoc_abi_section { /* a directory entry: one extent of one section */
   uint32_t capacity; /* 20 records in this extent */
   uint64_t count;    /* 24 records ever used in this extent (high-water mark); for the ring: records ever written */
   uint64_t dropped;  /* 32 extent 0 only: records that did not fit anywhere */
-  uint64_t reserved[3]; /* 40 */
+  uint64_t ring_round; /* 40 ring only: where its current round began << 16 | records of a round; 0: event 0, capacity */
+  uint64_t reserved[2]; /* 48 */
 };
 
 enum liballoc_abi_kind {
@@ -330,7 +331,7 @@ enum liballoc_abi_event {
   LIBALLOC_EVENT_THREAD_EXIT = 17   /* a thread block */
 };
 
-struct liballoc_abi_record { /* slot number = (ring sequence) mod capacity */
+struct liballoc_abi_record { /* event n lies in slot (n - start) mod records, both from ring_round */
   uint64_t sequence; /*  0 ring sequence + 1 when complete, 0 while being written */
   uint64_t time_ns;  /*  8 */
   uint32_t kind;     /* 16 enum liballoc_abi_event */

@@ -172,7 +172,7 @@ TEST_P(GoldenSegmentTest, LabelsAreKnownFromMinorTwoOn) {
   EXPECT_GE(of_thread, 10) << "of 2.1 MB at one in 64 KiB";
 }
 
-INSTANTIATE_TEST_SUITE_P(OfMinor, GoldenSegmentTest, ::testing::Values(0, 1, 2),
+INSTANTIATE_TEST_SUITE_P(OfMinor, GoldenSegmentTest, ::testing::Values(0, 1, 2, 3),
                          ::testing::PrintToStringParamName());
 
 }  // namespace

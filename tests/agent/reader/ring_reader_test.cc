@@ -100,11 +100,73 @@ TEST_F(RingReaderTest, ASlotThatIsBeingOverwrittenIsMissedNotDelivered) {
 TEST_F(RingReaderTest, ASequenceThatCannotBeIsCorrupt) {
   b_.ring_capacity = 8;
   push(8);
-  b_.ring[3].sequence = 12345;
+  b_.ring[3].sequence = 2;  // of an event before it, which the count says was overwritten
   RingReader reader;
   EXPECT_TRUE(drain(reader));
   EXPECT_EQ(reader.missed(), 1u);
   EXPECT_EQ(reader.corrupt(), 1u);
+}
+
+TEST_F(RingReaderTest, ARingThatGrowsLosesNothingThatItHolds) {
+  std::mt19937 random(4);
+  b_.ring_capacity = 64;
+  b_.ring_records = 4;
+  RingReader reader;
+  while (b_.ring_records < b_.ring_capacity) {
+    for (uint64_t burst = random() % (b_.ring_records + 1); burst > 0; --burst) {
+      push(1);
+      if (b_.ring_round_is_over() && random() % 4 == 0 && b_.ring_records < b_.ring_capacity) {
+        b_.grow_ring(b_.ring_records + 1 + random() % (b_.ring_capacity - b_.ring_records));
+      }
+    }
+    EXPECT_TRUE(drain(reader));
+    ASSERT_EQ(reader.position(), b_.ring_head);
+    ASSERT_EQ(reader.missed(), 0u);
+  }
+  push(200);
+  EXPECT_TRUE(drain(reader));
+  EXPECT_EQ(reader.missed(), 200u - b_.ring_capacity);
+  expect_events_true_and_in_order();
+}
+
+TEST_F(RingReaderTest, OfARingThatHasJustGrownOnlyWhatItHoldsIsTaken) {
+  b_.ring_capacity = 8;
+  b_.ring_records = 2;
+  push(6);
+  b_.grow_ring(8);
+  push(1);
+  RingReader reader;
+  EXPECT_TRUE(drain(reader));
+  EXPECT_EQ(reader.missed(), 4u);
+  EXPECT_EQ(events_.size(), 3u);
+  expect_events_true_and_in_order();
+}
+
+TEST_F(RingReaderTest, ARoundOfMoreRecordsThanThereAreIsRefused) {
+  b_.ring_capacity = 8;
+  b_.ring_records = 8;
+  push(3);
+  for (const uint32_t records : {9u, 65535u, 0u}) {
+    b_.ring_records = records;
+    b_.ring_start = 1;
+    bytes_ = b_.bytes();
+    const MemorySource source(bytes_);
+    RingReader reader;
+    const auto done = reader.drain(source, *read_layout(source), events_);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().reason, Reject::kBadCount);
+    EXPECT_TRUE(events_.empty());
+  }
+}
+
+TEST_F(RingReaderTest, ARoundThatBeganBehindTheHeadIsBoundedWork) {
+  b_.ring_capacity = 8;
+  b_.ring_records = 8;
+  push(8);
+  b_.ring_start = uint64_t{1} << 40;
+  RingReader reader;
+  EXPECT_TRUE(drain(reader));
+  EXPECT_EQ(reader.missed(), 8u);
 }
 
 TEST_F(RingReaderTest, AHeadThatRunsBackwardsIsCorruptAndDeliversNothingTwice) {

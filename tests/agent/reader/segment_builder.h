@@ -86,6 +86,8 @@ class SegmentBuilder {
   std::vector<liballoc_abi_module> modules;
   std::vector<liballoc_abi_fault> faults;
   uint32_t ring_capacity = 64;
+  uint64_t ring_start = 0;                // event in slot 0 of the current round
+  uint32_t ring_records = 0;              // of a round; 0: the writer knows of no rounds
   uint64_t ring_head = 0;                 // events ever written
   std::vector<liballoc_abi_record> ring;  // slots; sized by push_event()
 
@@ -228,10 +230,18 @@ class SegmentBuilder {
   void push_event(uint32_t kind, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0,
                   uint64_t e = 0) {
     ring.resize(ring_capacity);
-    liballoc_abi_record& slot = ring[ring_head % ring_capacity];
+    const uint64_t records = ring_records == 0 ? ring_capacity : ring_records;
+    liballoc_abi_record& slot = ring[(ring_head - ring_start) % records];
     slot = {ring_head + 1, kCreatedMonotonicNs + 10 * (ring_head + 1), kind, 7, a, b, c, d, e};
     ++ring_head;
   }
+
+  // The ring grows, as it may at the end of a round alone.
+  void grow_ring(uint32_t records) {
+    ring_start = ring_head - ring_records;
+    ring_records = records;
+  }
+  bool ring_round_is_over() const { return (ring_head - ring_start) % ring_records == 0; }
 
   // --- bytes
   // -----------------------------------------------------------------------------------------------------
@@ -262,6 +272,7 @@ class SegmentBuilder {
     ring.resize(ring_capacity);
     add_section(LIBALLOC_SECTION_RING, ring);
     directory_.back().count = ring_head;
+    directory_.back().ring_round = ring_start << 16 | ring_records;
     add_section(LIBALLOC_SECTION_FAULTS, faults);
     header.directory_count = directory_.size();
     header.valid_bytes = (body_.size() + 4095) / 4096 * 4096;

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <filesystem>
@@ -109,6 +110,16 @@ class FileView {
       first += extent.capacity;
     }
     return all;
+  }
+  // ---- the ring: where event n lies while it is there, how many events there are, and which is the oldest that is still there
+  liballoc_abi_section ring() const { return extents(LIBALLOC_SECTION_RING).at(0); }
+  static uint64_t ring_records(const liballoc_abi_section& ring) { return ring.ring_round & 0xffff; }
+  static uint64_t ring_oldest(const liballoc_abi_section& ring) {
+    const uint64_t records = ring_records(ring);
+    return std::max(ring.count > records ? ring.count - records : 0, ring.ring_round >> 16);
+  }
+  static uint64_t ring_offset(const liballoc_abi_section& ring, uint64_t event) {
+    return ring.offset + (event - (ring.ring_round >> 16)) % ring_records(ring) * ring.stride;
   }
   uint64_t dropped(uint32_t kind) const { return extents(kind).at(0).dropped; }
   uint64_t stored_bytes() const {

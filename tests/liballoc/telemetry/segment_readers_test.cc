@@ -85,7 +85,6 @@ TEST_F(SegmentReadersTest, AcceptedMemstatsAreNeverTorn) {
 
 TEST_F(SegmentReadersTest, RingRecordOfTheExpectedSequenceIsWhole) {
   const FileView file = view();
-  const auto ring = file.extents(LIBALLOC_SECTION_RING).at(0);
   std::atomic<bool> stop{false};
   std::vector<std::thread> writers;
   for (uint32_t tid = 1; tid <= 2; tid++) {
@@ -94,15 +93,16 @@ TEST_F(SegmentReadersTest, RingRecordOfTheExpectedSequenceIsWhole) {
         segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, tid, i, i, i, i, i, i);
     });
   }
-  const auto head = [&] { return file.extents(LIBALLOC_SECTION_RING).at(0).count; };
   int accepted = 0;
   uint64_t last_of[3] = {};
   for (uint64_t position = 0; accepted < 2000;) {
-    const uint64_t end = head();
+    const uint64_t end = file.ring().count;
+    const auto ring = file.ring();  // its round is fetched after the count
     ASSERT_GE(end, position);
-    if (end - position > ring.capacity / 2) position = end - ring.capacity / 2;
+    const uint64_t records = FileView::ring_records(ring);
+    if (end - position > records / 2) position = end - records / 2;
     for (; position < end; position++) {
-      const uint64_t at = ring.offset + position % ring.capacity * ring.stride;
+      const uint64_t at = FileView::ring_offset(ring, position);
       const auto record = file.at<liballoc_abi_record>(at);
       const auto again = file.at<liballoc_abi_record>(at);
       if (record.sequence != position + 1 || memcmp(&record, &again, sizeof(record)) != 0) continue;

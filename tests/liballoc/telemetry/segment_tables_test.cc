@@ -1,5 +1,5 @@
-// segment_tables_test.cc - thread blocks, spans, memstats, faults and the ring, as a reader of the
-// file finds them.
+// segment_tables_test.cc - thread blocks, spans, memstats and faults, as a reader of the file finds
+// them, and how large it becomes.
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -315,21 +315,7 @@ TEST_F(SegmentTablesTest, FaultCanBeRecordedWithEveryLockHeld) {
   EXPECT_EQ(view().records<liballoc_abi_fault>(LIBALLOC_SECTION_FAULTS).size(), 1u);
 }
 
-// ---- ring ---------------------------------------------------------------------------------------
-
-TEST_F(SegmentTablesTest, EventIsReadAsEmitted) {
-  segment_->emit(LIBALLOC_EVENT_SPAN_SPLIT, 11, 22, 1, 2, 3, 4, 5);
-  const auto ring = view().extents(LIBALLOC_SECTION_RING).at(0);
-  EXPECT_EQ(ring.count, 1u);
-  EXPECT_EQ(ring.capacity, Ring::kCapacity);
-  const auto record = view().at<liballoc_abi_record>(ring.offset);
-  EXPECT_EQ(record.sequence, 1u);
-  EXPECT_EQ(record.time_ns, 22u);
-  EXPECT_EQ(record.kind, uint32_t{LIBALLOC_EVENT_SPAN_SPLIT});
-  EXPECT_EQ(record.tid, 11u);
-  EXPECT_EQ(record.a, 1u);
-  EXPECT_EQ(record.e, 5u);
-}
+// ---- size ---------------------------------------------------------------------------------------
 
 // What docs/segment.md says of the size: 44 KiB at rest, then what is stored, at most twice, in whole extents.
 TEST_F(SegmentTablesTest, TheFileGrowsWithSpansAndSamplesByTwiceTheirRecordsAtMost) {
@@ -349,35 +335,6 @@ TEST_F(SegmentTablesTest, TheFileGrowsWithSpansAndSamplesByTwiceTheirRecordsAtMo
   }
   const uint64_t ring = Ring::kCapacity * sizeof(liballoc_abi_record);  // an event for each
   EXPECT_LE(segment_->backed_bytes() - at_first - of_spans, 2 * kSamples * sizeof(liballoc_abi_sample) + ring + system_page_bytes());
-}
-
-TEST_F(SegmentTablesTest, RingIsBackedAsFarAsItWasWritten) {
-  const uint64_t at_first = segment_->backed_bytes();
-  for (uint32_t i = 0; i < Ring::kFirstRecords; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, i);
-  EXPECT_EQ(segment_->backed_bytes(), at_first);
-  segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, 7);
-  EXPECT_EQ(segment_->backed_bytes(),
-            at_first + (Ring::kStepRecords - Ring::kFirstRecords) * sizeof(liballoc_abi_record));
-  EXPECT_EQ(view().stored_bytes(), segment_->backed_bytes());
-  for (uint32_t i = 0; i < 3 * Ring::kCapacity; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, i);
-  EXPECT_EQ(segment_->backed_bytes(),
-            at_first + (Ring::kCapacity - Ring::kFirstRecords) * sizeof(liballoc_abi_record));
-  EXPECT_EQ(view().stored_bytes(), segment_->backed_bytes());
-}
-
-TEST_F(SegmentTablesTest, RingOverwritesTheOldestAndItsHeadTellsHowMany) {
-  constexpr uint64_t kEvents = 3 * Ring::kCapacity + 17;
-  for (uint64_t i = 0; i < kEvents; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, i, i * 2);
-  const FileView file = view();
-  const auto ring = file.extents(LIBALLOC_SECTION_RING).at(0);
-  EXPECT_EQ(ring.count, kEvents);
-  for (uint64_t i = kEvents - ring.capacity; i < kEvents; i++) {
-    const auto record = file.at<liballoc_abi_record>(ring.offset + i % ring.capacity * ring.stride);
-    ASSERT_EQ(record.sequence, i + 1);
-    ASSERT_EQ(record.time_ns, i);
-    ASSERT_EQ(record.a, i * 2);
-  }
-  EXPECT_EQ(file.extents(LIBALLOC_SECTION_RING).size(), 1u);
 }
 
 }  // namespace
