@@ -21,17 +21,21 @@ bool Ring::open(SegmentSpace* space) {
   if (entry_ == nullptr) return false;
   records_ = reinterpret_cast<liballoc_abi_record*>(space->at(entry_->offset));
   space_ = space;
+  round_ns_ = space->header()->created_monotonic_ns;
   round_ = static_cast<uint32_t>(first / sizeof(liballoc_abi_record));
   store_relaxed<uint64_t>(&entry_->ring_round, round_);
   return true;
 }
 
-void Ring::turn(uint64_t heap_inuse) {
-  if (!grow(heap_inuse)) slot_ = 0;
+void Ring::turn(uint64_t heap_inuse, uint64_t now_ns) {
+  if (grow(heap_inuse, now_ns)) return;
+  slot_ = 0;
+  round_ns_ = now_ns;
 }
 
-bool Ring::grow(uint64_t heap_inuse) {
-  const bool warranted = round_ < kStepRecords || round_ < heap_inuse / kHeapBytesPerRecord;
+bool Ring::grow(uint64_t heap_inuse, uint64_t now_ns) {
+  const bool warranted =
+      round_ < kStepRecords || round_ < heap_inuse / kHeapBytesPerRecord || now_ns - round_ns_ < kShortRoundNs;
   if (round_ == capacity_ || !warranted || head_ < retry_at_) return false;
   const uint32_t to = (round_ / kStepRecords + 1) * kStepRecords;
   if (!space_->back_sparse(entry_->offset + round_ * sizeof(liballoc_abi_record),

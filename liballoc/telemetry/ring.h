@@ -26,6 +26,8 @@ class Ring {
   static constexpr uint32_t kFixedCapacity = 1024;
   // A record of 64 bytes for so many of the heap in use: 1.6 %.
   static constexpr uint64_t kHeapBytesPerRecord = 4096;
+  // A round that is shorter is part of a burst, of which a small heap's ring should keep more.
+  static constexpr uint64_t kShortRoundNs = 10'000'000;
 
   // Bytes of the file to be backed beforehand, and the space it takes.
   static constexpr uint64_t first_bytes(bool can_grow) {
@@ -34,10 +36,10 @@ class Ring {
   bool open(SegmentSpace* space);
   void close() { *this = Ring(); }
 
-  // Whether the round is over: then turn(), which grows the ring by a step if a heap of that size
-  // warrants it and there is space, or begins another round.
+  // Whether the round is over: then turn(), which grows the ring by a step if a heap of that size or
+  // a round as short as this one warrants it and there is space, or begins another round.
   bool at_end() const { return slot_ == round_; }
-  void turn(uint64_t heap_inuse);
+  void turn(uint64_t heap_inuse, uint64_t now_ns);
   // Only while not at_end().
   LIBALLOC_INLINE void write(uint32_t kind, uint32_t tid, uint64_t time_ns, uint64_t a, uint64_t b,
                              uint64_t c, uint64_t d, uint64_t e) {
@@ -61,7 +63,7 @@ class Ring {
   uint64_t head() const { return head_; }
 
  private:
-  bool grow(uint64_t heap_inuse);
+  bool grow(uint64_t heap_inuse, uint64_t now_ns);
 
   // What each event touches, then the rest.
   uint64_t head_ = 0;
@@ -70,6 +72,7 @@ class Ring {
   uint32_t slot_ = 0;      // of event head_
   uint32_t round_ = 0;     // records of a round; all of them have pages
   uint32_t capacity_ = 0;  // most records of a round
+  uint64_t round_ns_ = 0;  // when this round began
   uint64_t retry_at_ = 0;  // head at which growing is tried again after a refusal
   SegmentSpace* space_ = nullptr;
 };

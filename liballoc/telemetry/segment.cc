@@ -243,7 +243,7 @@ void Segment::emit(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uin
 
 void Segment::emit_locked(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
                           uint64_t e) {
-  if (LIBALLOC_UNLIKELY(ring_.at_end())) ring_.turn(load_relaxed(&memstats_->heap_inuse));
+  if (LIBALLOC_UNLIKELY(ring_.at_end())) ring_.turn(load_relaxed(&memstats_->heap_inuse), now_ns);
   ring_.write(kind, tid, now_ns, a, b, c, d, e);
 }
 

@@ -189,8 +189,9 @@ TEST_F(SegmentLimitsTest, RingWithoutSpaceKeepsTheLastEventsThatItHasPagesFor) {
   if (!fs.mounted()) GTEST_SKIP() << "mounting needs root";
   ASSERT_EQ(create(), SegmentStatus::kOk);
   ASSERT_TRUE(fs.fill());
+  uint64_t now_ns = 0;
   const auto emit = [&](uint64_t events) {
-    for (uint64_t i = 0; i < events; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, 1);
+    for (uint64_t i = 0; i < events; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, now_ns += Ring::kShortRoundNs);
   };
   const auto expect_whole = [&](uint64_t events, uint64_t records) {
     const FileView file = view();

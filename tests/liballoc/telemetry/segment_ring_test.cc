@@ -10,6 +10,8 @@ namespace {
 class SegmentRingTest : public SegmentTest {
  protected:
   void SetUp() override { ASSERT_EQ(create(), SegmentStatus::kOk); }
+  // Between two events, so that no round is short.
+  static constexpr uint64_t kSlowly = Ring::kShortRoundNs / Ring::kFirstRecords + 1;
 };
 
 TEST_F(SegmentRingTest, EventIsReadAsEmitted) {
@@ -31,8 +33,9 @@ TEST_F(SegmentRingTest, GrowsWithTheHeapInStepsAndKeepsWhatItHolds) {
   const auto backed_records = [&] {
     return (segment_->backed_bytes() - at_first) / sizeof(liballoc_abi_record) + Ring::kFirstRecords;
   };
+  uint64_t now_ns = 0;
   const auto emit = [&](uint64_t events) {
-    for (uint64_t i = 0; i < events; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, i);
+    for (uint64_t i = 0; i < events; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, now_ns += kSlowly);
   };
   emit(Ring::kFirstRecords);
   EXPECT_EQ(backed_records(), Ring::kFirstRecords);
@@ -67,9 +70,17 @@ TEST_F(SegmentRingTest, GrowsWithTheHeapInStepsAndKeepsWhatItHolds) {
   EXPECT_EQ(view().stored_bytes(), segment_->backed_bytes());
 }
 
+TEST_F(SegmentRingTest, GrowsInABurst) {
+  const uint64_t apart = Ring::kShortRoundNs / (4 * Ring::kStepRecords);  // four times the first size would do
+  for (uint64_t i = 0; i < 100 * Ring::kStepRecords; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, i * apart);
+  const FileView file = view();
+  EXPECT_EQ(FileView::ring_records(file.ring()), 5 * Ring::kStepRecords);
+  EXPECT_EQ(FileView::ring_oldest(file.ring()), file.ring().count - FileView::ring_records(file.ring()));
+}
+
 TEST_F(SegmentRingTest, OverwritesTheOldestAndItsHeadTellsHowMany) {
   constexpr uint64_t kEvents = 3 * Ring::kCapacity + 17;
-  for (uint64_t i = 0; i < kEvents; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, i, i * 2);
+  for (uint64_t i = 0; i < kEvents; i++) segment_->emit(LIBALLOC_EVENT_HEAP_PEAK, 1, i * kSlowly, i * 2);
   const FileView file = view();
   const auto ring = file.ring();
   EXPECT_EQ(ring.count, kEvents);
@@ -77,7 +88,7 @@ TEST_F(SegmentRingTest, OverwritesTheOldestAndItsHeadTellsHowMany) {
   for (uint64_t i = FileView::ring_oldest(ring); i < kEvents; i++) {
     const auto record = file.at<liballoc_abi_record>(FileView::ring_offset(ring, i));
     ASSERT_EQ(record.sequence, i + 1);
-    ASSERT_EQ(record.time_ns, i);
+    ASSERT_EQ(record.time_ns, i * kSlowly);
     ASSERT_EQ(record.a, i * 2);
   }
   EXPECT_EQ(file.extents(LIBALLOC_SECTION_RING).size(), 1u);
