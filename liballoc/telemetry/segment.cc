@@ -118,7 +118,6 @@ uint32_t Segment::intern_labels(const liballoc_abi_label* labels, uint32_t count
 void Segment::store_sample_counts_locked() {
   store_relaxed(&memstats_->samples_taken, samples_taken_);
   store_relaxed(&memstats_->samples_live, samples_live_);
-  store_relaxed(&memstats_->samples_truncated, samples_truncated_);
 }
 
 void Segment::emit_sample_locked(uint32_t kind, uint32_t tid, uint64_t now_ns, const liballoc_abi_sample& sample, uint64_t e) {
@@ -171,7 +170,7 @@ uint32_t Segment::add_sample(liballoc_abi_sample* sample, uint32_t cache_class, 
   buckets_.count_alloc(sample->bucket, sample->requested_bytes);
   samples_taken_++;
   samples_live_++;
-  if (truncated) samples_truncated_++;
+  if (truncated) store_relaxed(&memstats_->samples_truncated, ++samples_truncated_);
   store_sample_counts_locked();
   emit_sample_locked(LIBALLOC_EVENT_SAMPLE, sample->tid, sample->time_ns, *sample, sample->period);
   return number + 1;

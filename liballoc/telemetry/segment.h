@@ -164,7 +164,9 @@ class Segment {
   void emit_locked(uint32_t kind, uint32_t tid, uint64_t now_ns, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e);
   uint64_t private_bytes_locked() const;
 
+  // Each sample looks at these two; the line is only read.
   std::atomic<bool> active_{false};
+  liballoc_abi_memstats* memstats_ = nullptr;
   std::atomic<bool> retired_{false};
   uint32_t pid_ = 0;
   SegmentFile file_;
@@ -178,17 +180,18 @@ class Segment {
   PeakTable peak_;
   ModuleTable modules_;
   FaultTable faults_;
-  liballoc_abi_memstats* memstats_ = nullptr;
   uint64_t peak_generation_ = 0, peak_inuse_ = 0, peak_ns_ = 0;  // telemetry_lock_
   const liballoc_abi_identity* identity_ = nullptr;
   FindModule find_module_ = nullptr;
   SampleLane lanes_[kLanes];
   // Away from what is only read: whoever asks whether the segment is active need not fetch a line that others write.
   alignas(kCacheLineBytes) mutable SpinLock telemetry_lock_{LockRank::kTelemetry};
-  // The lock and what it guards: the line that every event of every thread writes, and nothing else on it.
+  // The lock and what it guards: the line that every event of every thread writes, and nothing else on it. What is seldom used,
+  // of the ring too, is on the next.
   alignas(kCacheLineBytes) mutable SpinLock ring_lock_{LockRank::kTelemetryRing};
+  uint64_t samples_taken_ = 0, samples_live_ = 0;  // ring_lock_
   Ring ring_;
-  uint64_t samples_taken_ = 0, samples_live_ = 0, samples_truncated_ = 0;  // ring_lock_
+  uint64_t samples_truncated_ = 0;  // ring_lock_
 };
 
 }  // namespace liballoc
