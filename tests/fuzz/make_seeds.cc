@@ -115,12 +115,15 @@ void make(const std::filesystem::path& corpus) {
   const Bytes whole = patch(0x17, 0, {});
   cut.insert(cut.end(), whole.begin(), whole.end());
   write(corpus / "reader_live", "truncated", cut);
-  // Rings: honest or not, capacity, stride, events per drain, then steps.
-  write(corpus / "reader_ring", "honest", {0, 7, 0, 9, 0, 5, 3, 0, 1, 20, 3, 0, 2, 4, 3, 3});
-  write(corpus / "reader_ring", "overrun", {0, 3, 1, 63, 0, 60, 3, 0, 0, 63, 4, 3, 5, 2, 3, 0});
-  write(corpus / "reader_ring", "damaged", {1, 7, 0, 9, 0, 9, 6, 0, 0, 3, 9, 9, 9, 3, 0, 3, 0});
+  // Rings: honest or not, capacity, stride, events per drain, records of a round, then steps.
+  write(corpus / "reader_ring", "honest", {0, 7, 0, 9, 7, 0, 5, 3, 0, 1, 20, 3, 0, 2, 4, 3, 3});
+  write(corpus / "reader_ring", "overrun", {0, 3, 1, 63, 3, 0, 60, 3, 0, 0, 63, 4, 3, 5, 2, 3, 0});
+  // From 2 records to 5 and to 8, each time between two drains.
+  write(corpus / "reader_ring", "grows",
+        {0, 7, 0, 9, 1, 0, 1, 0, 2, 3, 0, 0, 4, 0, 2, 3, 3, 0, 9, 5, 0, 0, 30, 3, 2});
+  write(corpus / "reader_ring", "damaged", {1, 7, 0, 9, 7, 0, 9, 6, 0, 0, 3, 9, 9, 9, 3, 0, 3, 0});
   write(corpus / "reader_ring", "head-back",
-        {1, 7, 0, 9, 0, 9,   3,   0,   7,   1,   0,   0,   0,   0, 0,
+        {1, 7, 0, 9, 7, 0, 9,   3,   0,   7,   1,   0,   0,   0,   0, 0,
          0, 0, 3, 0, 7, 255, 255, 255, 255, 255, 255, 255, 255, 3});
 }
 
