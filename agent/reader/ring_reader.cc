@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <optional>
 #include <string>
 
 #include "agent/reader/counter_math.h"
@@ -14,17 +15,10 @@
 
 namespace liballoc::agent {
 
-namespace {
-
-// Where events lie: event n, if it is still there, in slot (n - start) mod records.
-struct Round {
-  uint64_t start;    // no event before it is still there
-  uint64_t records;  // not 0
-};
-
 // To be fetched after the count of events: an event that this count covers lies where a round that
 // was fetched later says, or where no event lies any more that it covers.
-ReadResult<Round> fetch_round(const ByteSource& source, const Extent& ring) {
+ReadResult<RingReader::Round> RingReader::fetch_round(const ByteSource& source,
+                                                      const Extent& ring) {
   std::array<uint8_t, sizeof(uint64_t)> bytes;
   const uint64_t at = ring.entry_offset + offsetof(liballoc_abi_section, ring_round);
   if (const auto read = source.read_at(at, bytes); !read) return failure(read.error());
@@ -37,8 +31,6 @@ ReadResult<Round> fetch_round(const ByteSource& source, const Extent& ring) {
   }
   return round;
 }
-
-}  // namespace
 
 ReadResult<bool> RingReader::drain(const ByteSource& source, const Layout& layout,
                                    std::vector<Event>& events) {
@@ -66,7 +58,7 @@ ReadResult<bool> RingReader::drain(const ByteSource& source, const Layout& layou
     const uint64_t slot = (position_ - round->start) % round->records;
     const uint64_t n = std::min(
         {left, round->records - slot, uint64_t{limits::kChunkBytes / sizeof(liballoc_abi_record)}});
-    if (auto taken = take(source, ring, slot, n, layout, events); !taken) {
+    if (auto taken = take(source, ring, *round, n, layout, events); !taken) {
       return failure(taken.error());
     }
     left -= n;
@@ -74,21 +66,32 @@ ReadResult<bool> RingReader::drain(const ByteSource& source, const Layout& layou
   return position_ == head;
 }
 
-ReadResult<void> RingReader::take(const ByteSource& source, const Extent& ring, uint64_t slot,
+ReadResult<void> RingReader::take(const ByteSource& source, const Extent& ring, const Round& round,
                                   uint64_t count, const Layout& layout,
                                   std::vector<Event>& events) {
+  const uint64_t slot = (position_ - round.start) % round.records;
   std::vector<liballoc_abi_record> first(count);
   std::vector<liballoc_abi_record> second(count);
   if (auto read = read_records<liballoc_abi_record>(source, ring, slot, first); !read) return read;
   if (auto read = read_records<liballoc_abi_record>(source, ring, slot, second); !read) return read;
+  std::optional<Round> now;  // fetched after both copies, if it is wanted
   const WallClock clock(layout.header);
   for (uint64_t i = 0; i < count; ++i) {
     const liballoc_abi_record& r = first[i];
     const uint64_t stamp = position_ + i + 1;
     if (r.sequence != stamp || std::memcmp(&r, &second[i], sizeof(r)) != 0) {
       ++missed_;
-      // Overwritten by a later event, or being overwritten now: an earlier one cannot be.
-      if (r.sequence != 0 && r.sequence < stamp) ++corrupt_;
+      // Overwritten by a later round, or being overwritten now: all else cannot be, unless the ring has
+      // grown meanwhile. Then the later event may be any, and its round is there to be fetched.
+      if (r.sequence == 0) continue;
+      const bool later = r.sequence >= stamp;
+      if (later && (r.sequence - stamp) % round.records == 0) continue;
+      if (later && !now) {
+        const auto fetched = fetch_round(source, ring);
+        if (!fetched) return failure(fetched.error());
+        now = *fetched;
+      }
+      if (!later || *now == round) ++corrupt_;
       continue;
     }
     events.push_back(

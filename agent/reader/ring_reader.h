@@ -33,8 +33,15 @@ class RingReader {
      // that ran backwards (these are not missed events)
 
  private:
-  ReadResult<void> take(const ByteSource& source, const Extent& ring, uint64_t slot, uint64_t count,
-                        const Layout& layout, std::vector<Event>& events);
+  // Where events lie: event n, if it is still there, in slot (n - start) mod records.
+  struct Round {
+    uint64_t start;    // no event before it is still there
+    uint64_t records;  // not 0
+    bool operator==(const Round&) const = default;
+  };
+  static ReadResult<Round> fetch_round(const ByteSource& source, const Extent& ring);
+  ReadResult<void> take(const ByteSource& source, const Extent& ring, const Round& round,
+                        uint64_t count, const Layout& layout, std::vector<Event>& events);
 
   const uint64_t max_events_;
   uint64_t position_ = 0;

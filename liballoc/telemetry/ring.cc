@@ -15,6 +15,7 @@ static_assert(Ring::kCapacity % Ring::kStepRecords == 0 && Ring::kFirstRecords <
 }  // namespace
 
 bool Ring::open(SegmentSpace* space) {
+  static_assert(offsetof(Ring, capacity_) == kEventBytes);
   capacity_ = space->can_grow() ? kCapacity : kFixedCapacity;
   const uint64_t first = align_up(first_bytes(space->can_grow()), system_page_bytes());
   entry_ = space->add_sparse_extent(LIBALLOC_SECTION_RING, sizeof(liballoc_abi_record), capacity_, first);

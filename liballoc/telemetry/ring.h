@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "liballoc/base/atomic.h"
@@ -29,6 +30,8 @@ class Ring {
   // A round that is shorter is part of a burst, of which a small heap's ring should keep more.
   static constexpr uint64_t kShortRoundNs = 10'000'000;
 
+  // Of its beginning: what each event touches. The lock in front of it shares its line.
+  static constexpr size_t kEventBytes = 32;
   // Bytes of the file to be backed beforehand, and the space it takes.
   static constexpr uint64_t first_bytes(bool can_grow) {
     return (can_grow ? kFirstRecords : kFixedCapacity) * sizeof(liballoc_abi_record);
@@ -65,7 +68,7 @@ class Ring {
  private:
   bool grow(uint64_t heap_inuse, uint64_t now_ns);
 
-  // What each event touches, then the rest.
+  // What each event touches, kEventBytes, then the rest.
   uint64_t head_ = 0;
   liballoc_abi_section* entry_ = nullptr;
   liballoc_abi_record* records_ = nullptr;

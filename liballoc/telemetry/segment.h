@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "liballoc/base/bits.h"
 #include "liballoc/base/compiler.h"
 #include "liballoc/base/spin_lock.h"
 #include "liballoc/telemetry/bucket_table.h"
@@ -191,6 +192,7 @@ class Segment {
   alignas(kCacheLineBytes) mutable SpinLock ring_lock_{LockRank::kTelemetryRing};
   uint64_t samples_taken_ = 0, samples_live_ = 0;  // ring_lock_
   Ring ring_;
+  static_assert(align_up(sizeof(SpinLock), alignof(Ring)) + 2 * sizeof(uint64_t) + Ring::kEventBytes <= kCacheLineBytes);
   uint64_t samples_truncated_ = 0;  // ring_lock_
 };
 

@@ -145,7 +145,7 @@ class RecorderTest(harness.IntegrationTest):
                     restarts += 1
                 else:
                     follower.send_signal(signal.SIGSTOP)
-                    time.sleep(chance.random() * 0.15)  # how long it is away is what is varied here
+                    time.sleep(chance.random() * 0.05)  # how long it is away is what is varied here
                     follower.send_signal(signal.SIGCONT)
             talk.go_on()  # asks for rest
             talk.read_until("rest ")

@@ -100,11 +100,12 @@ TEST_F(RingReaderTest, ASlotThatIsBeingOverwrittenIsMissedNotDelivered) {
 TEST_F(RingReaderTest, ASequenceThatCannotBeIsCorrupt) {
   b_.ring_capacity = 8;
   push(8);
-  b_.ring[3].sequence = 2;  // of an event before it, which the count says was overwritten
+  b_.ring[3].sequence = 12345;
+  b_.ring[5].sequence = 2;  // of an event before it, which the count says was overwritten
   RingReader reader;
   EXPECT_TRUE(drain(reader));
-  EXPECT_EQ(reader.missed(), 1u);
-  EXPECT_EQ(reader.corrupt(), 1u);
+  EXPECT_EQ(reader.missed(), 2u);
+  EXPECT_EQ(reader.corrupt(), 2u);
 }
 
 TEST_F(RingReaderTest, ARingThatGrowsLosesNothingThatItHolds) {

@@ -68,7 +68,7 @@ TEST_F(SegmentCreateTest, FileIsSparseAndBackedToItsBase) {
   const FileView file = view();
   EXPECT_EQ(file.stored_bytes(), segment_->backed_bytes());
   EXPECT_LE(file.stored_bytes(), 128u * 1024);
-  // All that is described is backed, but for the part of the ring that was not written yet.
+  // All that is described is backed, but for the part of the ring that it has not grown to.
   const uint64_t hole = (Ring::kCapacity - Ring::kFirstRecords) * sizeof(liballoc_abi_record);
   EXPECT_LE(file.header().valid_bytes, file.stored_bytes() + hole);
 }

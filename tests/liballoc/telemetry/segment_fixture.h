@@ -121,6 +121,12 @@ class FileView {
   static uint64_t ring_offset(const liballoc_abi_section& ring, uint64_t event) {
     return ring.offset + (event - (ring.ring_round >> 16)) % ring_records(ring) * ring.stride;
   }
+  void expect_ring_holds_its_events() const {
+    const liballoc_abi_section entry = ring();
+    for (uint64_t n = ring_oldest(entry); n < entry.count; n++) {
+      ASSERT_EQ(at<liballoc_abi_record>(ring_offset(entry, n)).sequence, n + 1);
+    }
+  }
   uint64_t dropped(uint32_t kind) const { return extents(kind).at(0).dropped; }
   uint64_t stored_bytes() const {
     struct stat st {};

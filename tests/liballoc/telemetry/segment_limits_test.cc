@@ -198,9 +198,7 @@ TEST_F(SegmentLimitsTest, RingWithoutSpaceKeepsTheLastEventsThatItHasPagesFor) {
     const auto ring = file.ring();
     EXPECT_EQ(ring.count, events);
     EXPECT_EQ(FileView::ring_records(ring), records);
-    for (uint64_t n = FileView::ring_oldest(ring); n < ring.count; n++) {
-      ASSERT_EQ(file.at<liballoc_abi_record>(FileView::ring_offset(ring, n)).sequence, n + 1);
-    }
+    file.expect_ring_holds_its_events();
   };
   constexpr uint64_t kEvents = 2 * Ring::kCapacity + 10;
   emit(kEvents);

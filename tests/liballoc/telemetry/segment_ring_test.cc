@@ -16,7 +16,7 @@ class SegmentRingTest : public SegmentTest {
 
 TEST_F(SegmentRingTest, EventIsReadAsEmitted) {
   segment_->emit(LIBALLOC_EVENT_SPAN_SPLIT, 11, 22, 1, 2, 3, 4, 5);
-  const auto ring = view().extents(LIBALLOC_SECTION_RING).at(0);
+  const auto ring = view().ring();
   EXPECT_EQ(ring.count, 1u);
   EXPECT_EQ(ring.capacity, Ring::kCapacity);
   const auto record = view().at<liballoc_abi_record>(ring.offset);
@@ -57,9 +57,7 @@ TEST_F(SegmentRingTest, GrowsWithTheHeapInStepsAndKeepsWhatItHolds) {
       ASSERT_LE(backed_records(), before + Ring::kStepRecords) << "one step at a time";
       before = backed_records();
       ASSERT_GE(ring.count - FileView::ring_oldest(ring), std::min<uint64_t>(before, ring.count) - Ring::kStepRecords);
-      for (uint64_t n = FileView::ring_oldest(ring); n < ring.count; n++) {
-        ASSERT_EQ(file.at<liballoc_abi_record>(FileView::ring_offset(ring, n)).sequence, n + 1);
-      }
+      file.expect_ring_holds_its_events();
     }
     const uint64_t warranted = values.heap_inuse / Ring::kHeapBytesPerRecord;
     if (mib != 3) {
