@@ -77,12 +77,15 @@ inline void* allocate_nothrow(size_t bytes, size_t align) noexcept {
 // Ours under names that nobody can replace.
 using New = void* (*)(size_t);
 using AlignedNew = void* (*)(size_t, std::align_val_t);
+using Delete = void (*)(void*) noexcept;
 #define LIBALLOC_OWN(symbol) __attribute__((visibility("hidden"), alias(symbol), malloc, alloc_size(1)))
 extern "C" {
 LIBALLOC_OWN("_Znwm") void* liballoc_own_new(size_t);
 LIBALLOC_OWN("_Znam") void* liballoc_own_new_array(size_t);
 LIBALLOC_OWN("_ZnwmSt11align_val_t") void* liballoc_own_new_aligned(size_t, std::align_val_t);
 LIBALLOC_OWN("_ZnamSt11align_val_t") void* liballoc_own_new_array_aligned(size_t, std::align_val_t);
+__attribute__((visibility("hidden"), alias("_ZdlPv"))) void liballoc_own_delete(void*) noexcept;
+__attribute__((visibility("hidden"), alias("_ZdaPv"))) void liballoc_own_delete_array(void*) noexcept;
 }
 
 // What the public names stand for in this process. Volatile: a compiler must not conclude it from the definitions below.
@@ -90,6 +93,15 @@ New volatile const g_new = &::operator new;
 New volatile const g_new_array = &::operator new[];
 AlignedNew volatile const g_new_aligned = &::operator new;
 AlignedNew volatile const g_new_array_aligned = &::operator new[];
+Delete volatile const g_delete = &::operator delete;
+Delete volatile const g_delete_array = &::operator delete[];
+
+// Before this program's own constructors, with few exceptions; until then nothing is known of sizes.
+__attribute__((constructor(102))) void watch_sizes_of_own_operators() {
+  const bool ours = g_new == liballoc_own_new && g_new_array == liballoc_own_new_array && g_delete == liballoc_own_delete &&
+                    g_delete_array == liballoc_own_delete_array;
+  if (ours) liballoc::watch_sizes();
+}
 
 // The nothrow forms call the throwing ones. Ours need no C++ runtime to say no, so they are asked directly.
 template <typename F, typename... Args>
@@ -112,6 +124,13 @@ inline void check_size(void* p, size_t bytes, size_t align) {
 #else
   static_cast<void>(p), static_cast<void>(bytes), static_cast<void>(align);
 #endif
+}
+
+// While no size is trusted. `Plain` is the form that the sized one stands for, which may be the program's.
+template <Delete Plain>
+LIBALLOC_NOINLINE void delete_untrusted(void* p, size_t bytes) noexcept {
+  if (liballoc::sizes_on_probation()) liballoc::release_judging_size(p, bytes);
+  else Plain(p);
 }
 
 }  // namespace
@@ -145,13 +164,14 @@ LIBALLOC_REPLACEABLE void* operator new[](size_t n, std::align_val_t a, const st
 LIBALLOC_PLACE_HIT_PATH(delete);
 LIBALLOC_REPLACEABLE LIBALLOC_HIT_PATH(delete) void operator delete(void* p) noexcept { liballoc::release(p); }
 LIBALLOC_REPLACEABLE void operator delete[](void* p) noexcept { ::operator delete(p); }
-LIBALLOC_REPLACEABLE void operator delete(void* p, size_t n) noexcept {
+LIBALLOC_PLACE_HIT_PATH(sized_delete);
+LIBALLOC_REPLACEABLE LIBALLOC_HIT_PATH(sized_delete) void operator delete(void* p, size_t n) noexcept {
   check_size(p, n, 1);
-  ::operator delete(p);
+  liballoc::release_by_size_or<delete_untrusted<&::operator delete>>(p, n);
 }
 LIBALLOC_REPLACEABLE void operator delete[](void* p, size_t n) noexcept {
   check_size(p, n, 1);
-  ::operator delete[](p);
+  liballoc::release_by_size_or<delete_untrusted<&::operator delete[]>>(p, n);
 }
 LIBALLOC_REPLACEABLE void operator delete(void* p, std::align_val_t) noexcept {
   liballoc::release(p);

@@ -16,6 +16,8 @@
 #define LIBALLOC_PLACE_HIT_PATH(name) \
   __asm__(".section .text.hit_" #name ",\"ax\",%progbits\n.p2align 6\n.skip 16\n.previous")
 #define LIBALLOC_EXPORT __attribute__((visibility("default")))
+// For variables that a hit takes into an instruction of its own: the linker cannot spare that a look at the GOT.
+#define LIBALLOC_HIDDEN __attribute__((visibility("hidden")))
 // Thread-local words of a preloaded library sit in the static TLS block: one load, never a call into the loader.
 #define LIBALLOC_TLS_MODEL __attribute__((tls_model("initial-exec")))
 

@@ -251,6 +251,12 @@ void release_sized_slow(void* p, size_t bytes, size_t align) noexcept {
   release_slow(p);
 }
 
+void release_judging_size(void* p, size_t bytes) noexcept {
+  const unsigned cls = class_of_page(p);
+  if (cls != 0 && bytes <= size_class_detail::kSmallStepLimit) judge_size(cls == size_to_class(bytes));
+  release(p);
+}
+
 void check_sized_delete(const void* p, size_t bytes, size_t align) {
   const uintptr_t address = reinterpret_cast<uintptr_t>(p);
   const Span* span = p != nullptr ? g_heap.map().find_in_use(address) : nullptr;

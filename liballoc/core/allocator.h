@@ -9,6 +9,7 @@
 #include "liballoc/core/runtime.h"
 #include "liballoc/core/thread.h"
 #include "liballoc/heap/size_classes.h"
+#include "liballoc/heap/size_trust.h"
 #include "liballoc/heap/specials.h"
 #include "liballoc/heap/thread_region.h"
 
@@ -30,6 +31,8 @@ LIBALLOC_NOINLINE void release_slow(void* p) noexcept;
 // As release_slow(), of a program that says which size (and alignment; 1 = none) it asked for: a
 // size that cannot be ends the process.
 LIBALLOC_NOINLINE void release_sized_slow(void* p, size_t bytes, size_t align) noexcept;
+// As release(), of a size that is on probation.
+LIBALLOC_COLD void release_judging_size(void* p, size_t bytes) noexcept;
 // Ends the process unless an object of operator new(bytes, align) would lie in a slot such as p's.
 // For debug builds.
 void check_sized_delete(const void* p, size_t bytes, size_t align);
@@ -101,9 +104,8 @@ LIBALLOC_INLINE unsigned class_of_page(const void* p) {
 }
 
 // False when the bin is full, or the slot is one of the two that were freed last.
-[[nodiscard]] LIBALLOC_INLINE bool push_on_bin(unsigned cls, void* p) {
+[[nodiscard]] LIBALLOC_INLINE bool push_on_bin_at(size_t offset, void* p) {
   ThreadCache* cache = t_cache;
-  const size_t offset = size_t{cls} * kClassScale;
   Bin& bin = entry_at(cache->bins, offset);
   void** top = bin.top;
   if (LIBALLOC_UNLIKELY(top == bin.limit)) return false;
@@ -115,6 +117,8 @@ LIBALLOC_INLINE unsigned class_of_page(const void* p) {
   count_free(counter_beside(bin));
   return true;
 }
+
+[[nodiscard]] LIBALLOC_INLINE bool push_on_bin(unsigned cls, void* p) { return push_on_bin_at(size_t{cls} * kClassScale, p); }
 
 // A page whose byte names no class: almost a hit when the span has a sampled object and p is another.
 template <auto Slow, typename... Said>
@@ -138,5 +142,17 @@ LIBALLOC_INLINE void release_or(void* p, Said... said) {
 }
 
 LIBALLOC_INLINE void release(void* p) { release_or<release_slow>(p); }
+
+// A hit that does not ask the page for the class. While no size is trusted, what `Untrusted` makes of it.
+template <auto Untrusted>
+LIBALLOC_INLINE void release_by_size_or(void* p, size_t bytes) {
+  if (LIBALLOC_LIKELY(size_tells_class(p, bytes))) {
+    if (LIBALLOC_UNLIKELY(!push_on_bin_at(kScaledClassOf8[(bytes + 7) >> 3], p))) release_slow(p);
+  } else if (LIBALLOC_UNLIKELY(!sizes_are_trusted())) {
+    Untrusted(p, bytes);
+  } else {
+    release(p);
+  }
+}
 
 }  // namespace liballoc

@@ -2,6 +2,7 @@
 #include "liballoc/heap/central_list.h"
 
 #include "liballoc/heap/heap_observer.h"
+#include "liballoc/heap/size_trust.h"
 
 namespace liballoc {
 
@@ -142,7 +143,25 @@ void CentralList::uncache_span(Span* span) {
   if (empty) heap_->free(span);
 }
 
+bool CentralList::free_stranger(void* slot, BadFree* bad) {
+  const Span* span = heap_->map().find_in_use(reinterpret_cast<uintptr_t>(slot));
+  if (lists_ == nullptr || span == nullptr || span->cache_class == cache_class_ || !sizes_were_trusted()) return false;
+  distrust_sizes();
+  *bad = BadFree::kNone;
+  if (span->object_bytes == 0 || span->tiny_words != nullptr) return true;
+  return lists_[span->cache_class].free_own_slots(&slot, 1, bad) == 1;
+}
+
 uint32_t CentralList::free_slots(void* const* slots, uint32_t n, BadFree* bad) {
+  uint32_t freed = free_own_slots(slots, n, bad);
+  while (LIBALLOC_UNLIKELY(*bad == BadFree::kNotAllocated) && free_stranger(slots[freed], bad)) {
+    freed++;
+    freed += free_own_slots(slots + freed, n - freed, bad);
+  }
+  return freed;
+}
+
+uint32_t CentralList::free_own_slots(void* const* slots, uint32_t n, BadFree* bad) {
   *bad = BadFree::kNone;
   Span* empty = nullptr;  // linked through next
   uint32_t i = 0;

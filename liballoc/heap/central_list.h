@@ -20,9 +20,11 @@ namespace liballoc {
 class alignas(kCacheLineBytes) CentralList {
  public:
   constexpr CentralList() = default;
-  void init(unsigned cache_cls, PageHeap* heap) {
+  // `lists`: those of all classes, by cache class; null: there are no others.
+  void init(unsigned cache_cls, PageHeap* heap, CentralList* lists = nullptr) {
     cache_class_ = static_cast<uint8_t>(cache_cls);
     heap_ = heap;
+    lists_ = lists;
   }
 
   // Gives `old` back (may be null: the empty sentinel) and returns a span with at least one free slot, now owned by `owner`; null
@@ -33,8 +35,9 @@ class alignas(kCacheLineBytes) CentralList {
   [[nodiscard]] uint32_t take_slots(void** end, uint32_t n, bool* zero);
   // Gives a cached span back without asking for another.
   void uncache_span(Span* span);
-  // Slots nobody holds any more, all of this class. Stops at the first that cannot be: *bad says which and why.
-  // Returns how many were taken back.
+  // Slots nobody holds any more. Stops at the first that cannot be: *bad says which and why. Returns how many were taken back.
+  // One of another class came by a sized delete that said the wrong size: it goes to its own list, and sizes are trusted no
+  // more. An object that lies in no slot is lost.
   uint32_t free_slots(void* const* slots, uint32_t n, BadFree* bad);
 
   void lock_for_fork() { lock_.lock(); }
@@ -54,6 +57,9 @@ class alignas(kCacheLineBytes) CentralList {
   void check_shape_locked(const Span* span);
   void check_locked(const Span* span);
   void sweep_locked(Span* span);
+  uint32_t free_own_slots(void* const* slots, uint32_t n, BadFree* bad);
+  // For a slot that is not allocated, as far as this class goes. False: nor otherwise, or *bad.
+  bool free_stranger(void* slot, BadFree* bad);
   void file_locked(Span* span, SpanPlace place);
   void unfile_locked(Span* span);
   Span* grow(ThreadState* owner);
@@ -64,6 +70,7 @@ class alignas(kCacheLineBytes) CentralList {
   SpanList partial_;
   SpanList full_;  // full, or cached by a thread
   PageHeap* heap_ = nullptr;
+  CentralList* lists_ = nullptr;
 };
 
 }  // namespace liballoc

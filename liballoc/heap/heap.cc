@@ -6,7 +6,7 @@ namespace liballoc {
 void Heap::make_ready(unsigned cache_cls) {
   LockHolder hold(classes_lock_);
   if (ready(cache_cls)) return;
-  central_[cache_cls].init(cache_cls, &pages_);
+  central_[cache_cls].init(cache_cls, &pages_, central_);
   transfer_[cache_cls].init(cache_cls, &map_, &central_[cache_cls], &pages_, &sys_.mcache, &transfer_bytes_);
   ready_[cache_cls].store(true, std::memory_order_release);  // pairs with ready()
 }

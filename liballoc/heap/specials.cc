@@ -2,6 +2,7 @@
 #include "liballoc/heap/specials.h"
 
 #include "liballoc/base/lanes.h"
+#include "liballoc/heap/size_trust.h"
 #include "liballoc/heap/tiny_block.h"
 #include "liballoc/meta/fixed_alloc.h"
 
@@ -86,7 +87,10 @@ bool add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_recor
   special->next = *at;
   store_relaxed(at, special);  // has_specials() looks without the lock
   set_filter(span);
-  if (span->size_class != 0) map.set_class_at(span->slot_address(slot), 0);  // pages of large objects have none
+  if (span->size_class != 0) {  // pages of large objects have no class
+    map.set_class_at(span->slot_address(slot), 0);
+    mark_page(span->slot_address(slot));
+  }
   return true;
 }
 
@@ -100,6 +104,7 @@ uint32_t remove_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t lane)
   if (span->size_class != 0 && !any_starts_on_page(span, page_of_slot(span, slot))) {
     map.set_class_at(page_of_slot(span, slot), page_class_of(span->cache_class));
   }
+  if (span->size_class != 0) unmark_page(span->slot_address(slot));
   const uint32_t record = found->sample_record;
   give_back(g_lanes[lane], found);
   return record;

@@ -24,7 +24,8 @@ bool TransferCache::make_storage_locked() {
   return !no_storage_;
 }
 
-// How many leading slots are starts of objects of this class, each only once. That they are in use is seen when they reach
+// How many leading slots are starts of objects of this class, each only once; *bad says what is wrong with the next, unless
+// it is none of the class, which is for the central list to judge. That they are in use is seen when they reach
 // their span.
 uint32_t TransferCache::checked(void* const* slots, uint32_t n, BadFree* bad) const {
   const SizeClass c = kClasses[size_class_of(cache_class_)];
@@ -39,9 +40,9 @@ uint32_t TransferCache::checked(void* const* slots, uint32_t n, BadFree* bad) co
   for (uint32_t i = 0; LIBALLOC_UNLIKELY(wrong != 0) && i < n; i++) {
     const uintptr_t p = reinterpret_cast<uintptr_t>(slots[i]);
     const Span* span = map_->find_in_use(p);
-    if (LIBALLOC_UNLIKELY(span == nullptr || span->cache_class != cache_class_)) *bad = BadFree::kNotAllocated;
-    else if (LIBALLOC_UNLIKELY(!span->is_slot_start(p))) *bad = BadFree::kInterior;
-    else continue;
+    const bool of_class = span != nullptr && span->cache_class == cache_class_;
+    if (LIBALLOC_LIKELY(of_class) && LIBALLOC_LIKELY(span->is_slot_start(p))) continue;
+    if (of_class) *bad = BadFree::kInterior;
     n = i;
   }
   const uint32_t repeated = first_repeated(slots, n);

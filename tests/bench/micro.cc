@@ -1,5 +1,6 @@
 // micro.cc - micro loops by Google Benchmark: nanoseconds per malloc+free pair by size and by the order in which objects are freed.
-// imm: freed at once. fifo, lifo, rand: a batch of live objects is freed in that order. xthr: freed by another thread.
+// imm: freed at once. fifo, lifo, rand: a batch of live objects is freed in that order; sized: as rand, by operator new and
+// the delete that says the size. xthr: freed by another thread.
 // Each loop runs a fixed number of times, so that every allocator does the same work; the least of the rounds is printed.
 
 #include <benchmark/benchmark.h>
@@ -37,19 +38,37 @@ void immediately(benchmark::State& state) {
 
 enum class Order { kFifo, kLifo, kRandom };
 
-void in_batches(benchmark::State& state, Order order) {
-  const auto size = static_cast<std::size_t>(state.range(0));
-  const std::size_t live = live_objects(size);
+// Numbers of objects, in the order in which they are to be freed.
+std::vector<std::uint32_t> sequence_of(std::size_t live, Order order) {
   std::vector<std::uint32_t> sequence(live);
   for (std::size_t i = 0; i < live; ++i)
     sequence[i] = static_cast<std::uint32_t>(order == Order::kLifo ? live - 1 - i : i);
   Random random(23);
   if (order == Order::kRandom)
     for (std::size_t i = live - 1; i > 0; --i) std::swap(sequence[i], sequence[random.below(i + 1)]);
-  std::vector<void*> objects(live);
+  return sequence;
+}
+
+void in_batches(benchmark::State& state, Order order) {
+  const auto size = static_cast<std::size_t>(state.range(0));
+  const std::vector<std::uint32_t> sequence = sequence_of(live_objects(size), order);
+  std::vector<void*> objects(sequence.size());
   for (auto _ : state) {
     for (void*& object : objects) object = make(size);
     for (const std::uint32_t i : sequence) std::free(objects[i]);
+  }
+}
+
+void by_size(benchmark::State& state) {
+  const auto size = static_cast<std::size_t>(state.range(0));
+  const std::vector<std::uint32_t> sequence = sequence_of(live_objects(size), Order::kRandom);
+  std::vector<void*> objects(sequence.size());
+  for (auto _ : state) {
+    for (void*& object : objects) {
+      object = ::operator new(size);
+      *static_cast<volatile unsigned char*>(object) = 1;
+    }
+    for (const std::uint32_t i : sequence) ::operator delete(objects[i], size);
   }
 }
 
@@ -115,11 +134,11 @@ class LeastTimes : public benchmark::BenchmarkReporter {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // --pattern 1..5 and --size measure one pattern or one size alone, for profiles and instruction counts.
+  // --pattern 1..6 and --size measure one pattern or one size alone, for profiles and instruction counts.
   const Parameters parameters(argc, argv,
                               {{"rounds", 3, 1, 1000},
                                {"pairs", 1000000, 1, 1000000000},
-                               {"pattern", 0, 0, 5},
+                               {"pattern", 0, 0, 6},
                                {"size", 0, 0, 1u << 30}});
   struct Pattern {
     const char* name;
@@ -129,7 +148,8 @@ int main(int argc, char** argv) {
                               {"fifo", [](benchmark::State& state) { in_batches(state, Order::kFifo); }},
                               {"lifo", [](benchmark::State& state) { in_batches(state, Order::kLifo); }},
                               {"rand", [](benchmark::State& state) { in_batches(state, Order::kRandom); }},
-                              {"xthr", across_threads}};
+                              {"xthr", across_threads},
+                              {"sized", by_size}};
   std::map<std::string, std::uint64_t> pairs_of;
   std::uint64_t pairs_done = 0, number = 0;
   for (const Pattern& pattern : patterns) {

@@ -20,9 +20,10 @@ PATHS = [
     ("free of a sampled object's neighbour, behind the miss", BESIDE, False),
     ("operator new, to 1016 bytes", "_Znwm", False),
     ("operator delete", "_ZdlPv", False),
+    ("operator delete of a size, trusted", "_ZdlPvm", False),
 ]
 # Where these begin in their cache line, see LIBALLOC_HIT_PATH().
-PLACED = ("malloc", "free", "_Znwm", "_ZdlPv")
+PLACED = ("malloc", "free", "_Znwm", "_ZdlPv", "_ZdlPvm")
 LINE_BYTES, PLACE = 64, 16
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*?)\s*(?:#.*)?$")
 LIMIT = 200  # instructions; a path that is longer is not a hit path

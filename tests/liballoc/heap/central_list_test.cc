@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "liballoc/heap/heap.h"
+#include "liballoc/heap/size_trust.h"
 
 namespace liballoc {
 namespace {
@@ -84,6 +85,31 @@ TEST_F(CentralListTest, RefusesWhatIsNotASlotInUse) {
   list().uncache_span(again);
   EXPECT_EQ(give_back({slots[0]}), BadFree::kDoubleFree) << "free in the bitmap";
   EXPECT_EQ(give_back({&slots}), BadFree::kNotAllocated);
+  heap_->verify();
+}
+
+// What a sized delete did that said the wrong size, and was trusted.
+TEST_F(CentralListTest, SlotsOfAnotherClassGoToTheirOwnListOnceSizesWereTrusted) {
+  constexpr unsigned kOther = kClass + 3;
+  Span* s = list().cache_span(nullptr, me_);
+  Span* t = heap_->central(kOther).cache_span(nullptr, me_);
+  const std::vector<void*> mine = take_all(s), others = take_all(t);
+  list().uncache_span(s);
+  heap_->central(kOther).uncache_span(t);
+  ASSERT_FALSE(sizes_were_trusted());
+  EXPECT_EQ(give_back({others[0]}), BadFree::kNotAllocated) << "how did it come here?";
+  watch_sizes();
+  for (uint64_t i = 0; i < kProbation; i++) judge_size(true);
+  ASSERT_TRUE(sizes_were_trusted());
+  EXPECT_EQ(give_back({mine[0], others[0], others[1], mine[1], others[2]}), BadFree::kNone);
+  EXPECT_EQ(s->mark_count, 2u);
+  EXPECT_EQ(t->mark_count, 3u);
+  EXPECT_FALSE(sizes_are_trusted()) << "any more";
+  EXPECT_EQ(give_back({mine[2], others[1]}), BadFree::kDoubleFree);
+  EXPECT_EQ(give_back({mine[3], static_cast<char*>(others[3]) + 16}), BadFree::kInterior);
+  Span* large = heap_->pages().allocate(3, 0);
+  EXPECT_EQ(give_back({mine[4], reinterpret_cast<void*>(large->base), mine[5]}), BadFree::kNone) << "lost";
+  EXPECT_EQ(s->mark_count, 6u);
   heap_->verify();
 }
 
