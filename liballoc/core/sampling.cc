@@ -8,6 +8,7 @@
 #include "liballoc/core/freed_samples.h"
 #include "liballoc/core/labels.h"
 #include "liballoc/core/runtime.h"
+#include "liballoc/heap/size_trust.h"
 #include "liballoc/heap/specials.h"
 #include "liballoc/os/os.h"
 #include "liballoc/profile/sampler.h"
@@ -62,15 +63,18 @@ void sample_object(Thread& thread, Span* span, uint32_t slot, void* object, size
   sample.period = period;
   sample.tid = thread.tid;
   sample.label_set = label_set_of(thread);
-  // Every lock before any store: taking one waits for all stores before it, and those that follow are to cold lines, or to such as
+  // Every lock, and the mark, before any store: each waits for all stores before it, and those that follow are to cold lines, or to such as
   // other processors had last.
   LockHolder hold_lane(g_lanes[thread.lane].lock);
   const bool can_mark = reserve_special(thread.lane);
   LockHolder hold_span(span->specials_lock);
+  mark_page(sample.address);
   const uint32_t record = g_segment.add_sample(&sample, span->cache_class, stack.truncated, thread.lane);
-  if (record == 0) return;
-  if (can_mark && add_special(g_heap.map(), span, slot, record, thread.lane)) return;
-  static_cast<void>(g_segment.remove_sample(record, thread.tid, now, nullptr, thread.lane));  // its free would not find it
+  if (record != 0) {
+    if (can_mark && add_special(g_heap.map(), span, slot, record, thread.lane)) return;
+    static_cast<void>(g_segment.remove_sample(record, thread.tid, now, nullptr, thread.lane));  // its free would not find it
+  }
+  unmark_page(sample.address);
 }
 
 void unsample_object(Thread& thread, Span* span, uint32_t slot, bool resized) {
@@ -81,6 +85,7 @@ void unsample_object(Thread& thread, Span* span, uint32_t slot, bool resized) {
     LockHolder hold_span(span->specials_lock);
     const uint32_t record = find_special(span, slot);
     if (record == 0) return;
+    unmark_page(span->slot_address(slot));
     now = monotonic_ns();
     const bool lived = g_segment.remove_sample(record, thread.tid, now, &sample, thread.lane);
     static_cast<void>(remove_special(g_heap.map(), span, slot, thread.lane));

@@ -87,10 +87,7 @@ bool add_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t sample_recor
   special->next = *at;
   store_relaxed(at, special);  // has_specials() looks without the lock
   set_filter(span);
-  if (span->size_class != 0) {  // pages of large objects have no class
-    map.set_class_at(span->slot_address(slot), 0);
-    mark_page(span->slot_address(slot));
-  }
+  if (span->size_class != 0) map.set_class_at(span->slot_address(slot), 0);  // pages of large objects have none
   return true;
 }
 
@@ -104,7 +101,6 @@ uint32_t remove_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t lane)
   if (span->size_class != 0 && !any_starts_on_page(span, page_of_slot(span, slot))) {
     map.set_class_at(page_of_slot(span, slot), page_class_of(span->cache_class));
   }
-  if (span->size_class != 0) unmark_page(span->slot_address(slot));
   const uint32_t record = found->sample_record;
   give_back(g_lanes[lane], found);
   return record;
@@ -118,7 +114,10 @@ uint32_t find_special(const Span* span, uint32_t slot) {
 
 void clear_specials(ArenaMap& map, Span* span) {
   span->specials_lock.reset_after_fork();
-  while (span->specials != nullptr) remove_special(map, span, span->specials->slot);
+  while (span->specials != nullptr) {
+    unmark_page(span->slot_address(span->specials->slot));
+    remove_special(map, span, span->specials->slot);
+  }
 }
 
 uint64_t specials_inuse_count() {

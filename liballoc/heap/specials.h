@@ -2,6 +2,7 @@
 // page on which such an object starts is cleared in the arena map, so that frees of what starts there leave the hit path, and only
 // those. The span's filter then tells slots that have no special from those that may, so that a sampled object's neighbours cost a
 // few instructions more.
+// Sized deletes look at no class: callers count the page beside (mark_page() of size_trust.h), since that waits for all stores before it.
 // Locks: whoever looks at a span's list or changes it holds the span's specials_lock. What a lane keeps (base/lanes.h) has no lock
 // here: the caller keeps calls that name the same lane apart, and fork away from all of them (core/sampling).
 #pragma once
@@ -28,7 +29,8 @@ struct Special {
 uint32_t remove_special(ArenaMap& map, Span* span, uint32_t slot, uint32_t lane = 0);
 // The sample record of the slot's special; 0 = it has none.
 uint32_t find_special(const Span* span, uint32_t slot);
-// For the child of a fork, which does not have its parent's table: forgets every sample record on the span, and who held its lock.
+// For the child of a fork, which does not have its parent's table: forgets every sample record on the span, its page's mark, and who held
+// its lock.
 void clear_specials(ArenaMap& map, Span* span);
 
 // Without the lock: the owner of an object sees true when its own object has one.

@@ -116,14 +116,13 @@ TEST(SizedDeleteTest, ALargeObjectThatIsSaidToBeSmallDoesNoHarm) {
   earn_trust();
   in_child([] {
     free(malloc(1));
-    void* p = ::operator new(100000);
+    void* p = new_unmarked(100000);
     memset(p, 1, 100000);
     delete_saying(p, 1);
     malloc_trim(0);
     g_heap.verify();
     EXPECT_FALSE(sizes_are_trusted());
-    void* q = ::operator new(100000);
-    delete_saying(q, 1);
+    delete_saying(::operator new(100000), 1);
     EXPECT_NE(::operator new(100000), nullptr);
   });
 }

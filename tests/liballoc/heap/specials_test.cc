@@ -45,38 +45,22 @@ TEST(SpecialsTest, APageLeavesTheFastPathWhileAMarkedSlotStartsOnIt) {
       }
       expect_classes(*heap, s, c);
     }
-    clear_specials(heap->map(), s);
+    for (const uint32_t slot : marked) remove_special(heap->map(), s, slot);
     expect_classes(*heap, s, c);
     heap->central(c).uncache_span(s);
   }
   EXPECT_EQ(specials_inuse_bytes(), 0u);
 }
 
-TEST(SpecialsTest, NoSizeIsTrustedOnAPageWhileAMarkedSlotStartsOnIt) {
+TEST(SpecialsTest, ClearingThemTakesTheirPagesMarks) {
   auto heap = std::make_unique<Heap>();
   ASSERT_TRUE(heap->init(0));
-  constexpr unsigned kClass = 62;  // several pages
-  Span* s = heap->central(kClass).cache_span(nullptr, nullptr);
+  Span* s = heap->central(62).cache_span(nullptr, nullptr);
   ASSERT_NE(s, nullptr);
-  for (uint32_t slot = 0; slot < s->objects; slot++) ASSERT_EQ(marks_beside(s->slot_address(slot)), 0u);
-  ASSERT_TRUE(add_special(heap->map(), s, 1, 11));
-  EXPECT_EQ(marks_beside(s->slot_address(1)), 1u);
-  EXPECT_EQ(marks_beside(s->slot_address(0)), 0u);
-  ASSERT_EQ(remove_special(heap->map(), s, 1), 11u);
-  EXPECT_EQ(marks_beside(s->slot_address(1)), 0u);
+  mark_page(s->slot_address(2));
   ASSERT_TRUE(add_special(heap->map(), s, 2, 12));
   clear_specials(heap->map(), s);
   EXPECT_EQ(marks_beside(s->slot_address(2)), 0u);
-}
-
-TEST(SpecialsTest, MoreMarksThanCanBeCountedStayForEver) {
-  constexpr uintptr_t kPage = uintptr_t{77} << kPageShift;
-  for (int i = 0; i < 254; i++) mark_page(kPage);
-  for (int i = 0; i < 254; i++) unmark_page(kPage);
-  EXPECT_EQ(marks_beside(kPage), 0u);
-  for (int i = 0; i < 300; i++) mark_page(kPage);
-  for (int i = 0; i < 300; i++) unmark_page(kPage);
-  EXPECT_NE(marks_beside(kPage), 0u) << "some might be left";
 }
 
 TEST(SpecialsTest, MarksAreSortedAndEachIsFoundOnce) {
