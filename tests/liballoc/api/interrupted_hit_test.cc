@@ -1,6 +1,6 @@
-// interrupted_hit_test.cc - a signal handler that allocates, run after every single instruction of a malloc or free that takes no
-// slow path. Says for which handlers that is safe (docs/heap.md, The C functions), and how: the trap flag stops the real malloc and
-// free of liballoc.a at each instruction, once per run, and the handler does its worst there. Each such run is a process of its own,
+// interrupted_hit_test.cc - a signal handler that allocates, run after every single instruction of a malloc, free or sized delete
+// that takes no slow path. Says for which handlers that is safe (docs/heap.md, The C functions), and how: the trap flag stops the real
+// ones of liballoc.a at each instruction, once per run, and the handler does its worst there. Each such run is a process of its own,
 // since what is not safe leaves a heap that must not be used again. Of slow paths each instruction is looked at in one run.
 #include <gtest/gtest.h>
 #include <malloc.h>
@@ -13,9 +13,11 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <new>
 
 #include "liballoc/core/thread.h"
 #include "liballoc/heap/size_classes.h"
+#include "liballoc/heap/size_trust.h"
 #include "tests/liballoc/api/trap_flag.h"
 
 #if defined(__x86_64__)
@@ -87,8 +89,15 @@ bool all_different() {
 
 constexpr int kOk = 0, kNotReached = 10, kOverlap = 11, kMiscounted = 12, kNoHit = 13;
 
-// One run: `filled` slots lie in the bin, then one malloc or free is interrupted at its instruction number `at`.
-int run(bool in_malloc, Handler what, int at, int filled) {
+enum class Call { kMalloc, kFree, kSizedDelete };
+
+// One run: `filled` slots lie in the bin, then one call is interrupted at its instruction number `at`.
+int run(Call call, Handler what, int at, int filled) {
+  const bool in_malloc = call == Call::kMalloc;
+  if (call == Call::kSizedDelete) {
+    for (uint64_t i = 0; i < 2 * liballoc::kProbation; i++) ::operator delete(::operator new(kBytes), kBytes);
+    if (!liballoc::sizes_are_trusted()) return kNoHit;
+  }
   struct sigaction action = {};
   action.sa_sigaction = on_trap;
   action.sa_flags = SA_SIGINFO;
@@ -113,8 +122,11 @@ int run(bool in_malloc, Handler what, int at, int filled) {
     void* p = malloc(kBytes);
     trap(false);
     add_live(p);
-  } else {
+  } else if (call == Call::kFree) {
     free(victim);
+    trap(false);
+  } else {
+    ::operator delete(victim, kBytes);
     trap(false);
   }
   if (!g_ran) return kNotReached;
@@ -130,11 +142,11 @@ struct Outcome {
   int reached = 0, overlaps = 0, miscounted = 0, crashed = 0;
 };
 
-Outcome run_all(bool in_malloc, Handler what, int filled) {
+Outcome run_all(Call call, Handler what, int filled) {
   Outcome out;
   for (int at = 0; at < 200; at++) {
     const pid_t child = fork();
-    if (child == 0) _exit(run(in_malloc, what, at, filled));
+    if (child == 0) _exit(run(call, what, at, filled));
     int status = 0;
     EXPECT_EQ(waitpid(child, &status, 0), child);
     const int result = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -149,13 +161,14 @@ Outcome run_all(bool in_malloc, Handler what, int filled) {
 
 // Deep enough for every handler's allocations to be hits.
 constexpr int kEnough = 20;
+constexpr Call kCalls[] = {Call::kMalloc, Call::kFree, Call::kSizedDelete};
 
 TEST(InterruptedHitTest, AHandlerThatFreesAllItAllocatesAndNothingElseMayRunAnywhere) {
-  for (const bool in_malloc : {true, false}) {
+  for (const Call call : kCalls) {
     for (const Handler what : {Handler::kTemporary, Handler::kTwoCrossed}) {
       for (const int filled : {4, 5, kEnough}) {
-        SCOPED_TRACE(testing::Message() << (in_malloc ? "malloc, " : "free, ") << static_cast<int>(what) << ", " << filled);
-        const Outcome out = run_all(in_malloc, what, filled);
+        SCOPED_TRACE(testing::Message() << static_cast<int>(call) << ", " << static_cast<int>(what) << ", " << filled);
+        const Outcome out = run_all(call, what, filled);
         EXPECT_GE(out.reached, 15) << "the trap must have stopped at the hit's instructions";
         EXPECT_EQ(out.overlaps, 0);
         EXPECT_EQ(out.miscounted, 0);
@@ -166,15 +179,17 @@ TEST(InterruptedHitTest, AHandlerThatFreesAllItAllocatesAndNothingElseMayRunAnyw
 }
 
 TEST(InterruptedHitTest, AHandlerThatOnlyFreesMayInterruptEveryFree) {
-  const Outcome out = run_all(/*in_malloc=*/false, Handler::kFreeOlder, kEnough);
-  EXPECT_GE(out.reached, 15);
-  EXPECT_EQ(out.overlaps + out.miscounted + out.crashed, 0);
+  for (const Call call : {Call::kFree, Call::kSizedDelete}) {
+    const Outcome out = run_all(call, Handler::kFreeOlder, kEnough);
+    EXPECT_GE(out.reached, 15);
+    EXPECT_EQ(out.overlaps + out.miscounted + out.crashed, 0);
+  }
 }
 
 // What docs/heap.md says of the others. Counts stay exact even then.
 TEST(InterruptedHitTest, AHandlerThatKeepsWhatItAllocatesMayBeHandedTheSlotOfTheHitItInterrupts) {
-  for (const bool in_malloc : {true, false}) {
-    const Outcome out = run_all(in_malloc, Handler::kKeep, kEnough);
+  for (const Call call : kCalls) {
+    const Outcome out = run_all(call, Handler::kKeep, kEnough);
     EXPECT_GE(out.reached, 15);
     EXPECT_GT(out.overlaps, 0) << "has it become safe? then the documentation must say so";
     EXPECT_EQ(out.miscounted, 0);
