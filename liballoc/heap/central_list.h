@@ -36,8 +36,8 @@ class alignas(kCacheLineBytes) CentralList {
   // Gives a cached span back without asking for another.
   void uncache_span(Span* span);
   // Slots nobody holds any more. Stops at the first that cannot be: *bad says which and why. Returns how many were taken back.
-  // One of another class came by a sized delete that said the wrong size: it goes to its own list, and sizes are trusted no
-  // more. An object that lies in no slot is lost.
+  // One of another class, where sizes were ever trusted, came by a sized delete that said the wrong one: it goes to its own list,
+  // and sizes are trusted no more. An object that lies in no slot is lost.
   uint32_t free_slots(void* const* slots, uint32_t n, BadFree* bad);
 
   void lock_for_fork() { lock_.lock(); }

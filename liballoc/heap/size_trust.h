@@ -5,7 +5,7 @@
 // or later where its slot comes back to its span by way of another class's bin (CentralList::free_slots()).
 // The size does not tell that an object is sampled. g_marked_pages does: how many objects that no size may be trusted for begin on
 // pages with this hash. Where that is not 0 the page is asked as ever.
-// All are relaxed: an object's mark is set before it is handed out, and whatever hands it over orders the load at its end after
+// Marks are relaxed: an object's is set before it is handed out, and whatever hands it over orders the load at its end after
 // that. Whether sizes are trusted a little longer in one thread than in another does not matter: slots find their spans.
 #pragma once
 
@@ -34,18 +34,19 @@ inline std::atomic<uint8_t>& marks_beside(uintptr_t address) {
   return g_marked_pages[(address >> kPageShift) % size_trust_detail::kPageHashes];
 }
 
-// Whether the class of what is freed follows from the size.
+// Whether the class of what is freed follows from the size. Trust is loaded before the mark, by acquire: pairs with the store in
+// judge_size(), which the mark of the null pointer comes before.
 LIBALLOC_INLINE bool size_tells_class(const void* p, size_t bytes) {
   const std::atomic<uint8_t>& marks = marks_beside(reinterpret_cast<uintptr_t>(p));
 #if defined(__x86_64__) && !LIBALLOC_TSAN
-  // Compared where they lie: the compiler would load an atomic first.
+  // Compared where they lie: the compiler would load an atomic first. Volatile keeps the order, as loads of this processor do.
   bool trusted, unmarked;
-  __asm__("cmpq %2, %1" : "=@cca"(trusted) : "m"(g_trusted_below), "r"(bytes) : "cc");
+  __asm__ volatile("cmpq %2, %1" : "=@cca"(trusted) : "m"(g_trusted_below), "r"(bytes) : "cc");
   if (LIBALLOC_UNLIKELY(!trusted)) return false;
-  __asm__("cmpb $0, %1" : "=@cce"(unmarked) : "m"(marks) : "cc");
+  __asm__ volatile("cmpb $0, %1" : "=@cce"(unmarked) : "m"(marks) : "cc");
   return unmarked;
 #else
-  return bytes < g_trusted_below.load(std::memory_order_relaxed) && marks.load(std::memory_order_relaxed) == 0;
+  return bytes < g_trusted_below.load(std::memory_order_acquire) && marks.load(std::memory_order_relaxed) == 0;
 #endif
 }
 
