@@ -93,14 +93,21 @@ def executables(shm_dir):
 
 
 def has_mapped(pid, library):
-    """Whether the process has this very file mapped; None when the process has ended."""
+    """Whether the process has this very file mapped; None when the process has ended.
+
+    The kernel gives a page of the list at a time and nothing more once the process has ended: a list without the library
+    counts only when the process is still there after it was read."""
     real = os.path.realpath(library)
+    path = "/proc/%d/maps" % pid
     try:
-        with open("/proc/%d/maps" % pid, encoding="utf-8", errors="replace") as stream:
+        with open(path, encoding="utf-8", errors="replace") as stream:
             lines = stream.read().splitlines()
+        if any(line.endswith(" " + real) for line in lines):
+            return True
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return False if stream.read(1) else None
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return any(line.endswith(" " + real) for line in lines) if lines else None
 
 
 class Conversation:
