@@ -107,9 +107,9 @@ const Module* module_of(const Snapshot& snapshot, uint64_t address) {
   return best;
 }
 
-std::string name_of(const Snapshot& snapshot, uint64_t return_address, SymbolSource* symbols) {
-  if (return_address == 0 || symbols == nullptr) return {};
-  const uint64_t address = return_address - 1;  // inside the call, see SymbolSource
+// Readers of either format ask for addresses inside the call, see SymbolSource.
+std::string name_of(const Snapshot& snapshot, uint64_t address, SymbolSource* symbols) {
+  if (symbols == nullptr) return {};
   const Module* module = module_of(snapshot, address);
   if (module == nullptr) return {};
   const std::vector<SourceFrame> frames = symbols->lookup(*module, address);

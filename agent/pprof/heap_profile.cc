@@ -82,7 +82,7 @@ class LocationWriter {
       have.filenames = have.filenames && !f.file.empty();
       have.line_numbers = have.line_numbers && f.line != 0;
     }
-    id = builder_.add_location(mapping, pc.address, lines);
+    id = builder_.add_location(mapping, pc.call, lines);
     used_.push_back(pc.mapping);
     return id;
   }

@@ -2,7 +2,9 @@
 //
 // The four sample types are alloc_objects, alloc_space, inuse_objects, inuse_space, in this order;
 // values are unbiased estimates of the whole process; space is requested bytes; the label "bytes"
-// is the allocated size of each object. Addresses are return addresses, as the stacks have them.
+// is the allocated size of each object. Addresses lie inside the call instruction, since readers of
+// profile.proto look them up as they are; those of the text are return addresses, since readers of
+// that step back.
 // Pure but for the SymbolSource; thread-safe if that is.
 #pragma once
 

@@ -47,7 +47,7 @@ Counts sampled_counts(const HeapSamples::Sample& sample, uint64_t period) {
 
 void append_frames(const PcInfo& pc, std::string& out) {
   for (const SourceFrame& f : pc.frames) {
-    out += "#\t" + hex(pc.address) + "\t" + escape_control(f.function) + "\t" +
+    out += "#\t" + hex(pc.pc) + "\t" + escape_control(f.function) + "\t" +
            escape_control(f.file) + ":" + std::to_string(f.line) + "\n";
   }
 }
@@ -107,7 +107,7 @@ std::string heap_text(const Snapshot& snapshot, PcTable& pcs) {
     total.alloc_bytes = saturating_add(total.alloc_bytes, counts.alloc_bytes);
     counts.append_to(records);
     records += " @";
-    for (uint32_t pc : heap.trace(sample.trace)) records += " " + hex(pcs.at(pc).address);
+    for (uint32_t pc : heap.trace(sample.trace)) records += " " + hex(pcs.at(pc).pc);
     records += "\n";
     for (uint32_t pc : heap.trace(sample.trace)) append_frames(pcs.at(pc), records);
     records += "\n";

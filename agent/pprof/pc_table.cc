@@ -58,15 +58,13 @@ uint32_t PcTable::intern(uint64_t pc) {
   if (!added) return it->second;
   PcInfo info;
   info.pc = pc;
-  info.address = pc;
+  info.call = pc == 0 ? 0 : pc - 1;
   info.mapping = kUnmapped;
-  const uint64_t call = pc == 0 ? 0 : pc - 1;
-  const uint32_t module_index = module_at_.find(call);
+  const uint32_t module_index = module_at_.find(info.call);
   if (module_index != RangeMap::kNone) {
     const Module& module = snapshot_.modules[module_index];
     info.mapping = mapping_of_module_[module_index];
-    if (pc >= module.end) info.address = call;
-    if (symbols_ != nullptr) info.frames = symbols_->lookup(module, call);
+    if (symbols_ != nullptr) info.frames = symbols_->lookup(module, info.call);
     info.allocator = is_allocator_module(module.path) ||
                      (!info.frames.empty() && is_allocator_function(info.frames.back().function));
   }
@@ -85,21 +83,20 @@ void PcTable::close() {
     if (pcs_[i].mapping == kUnmapped) uncovered.push_back(i);
   }
   std::sort(uncovered.begin(), uncovered.end(),
-            [this](uint32_t a, uint32_t b) { return pcs_[a].pc < pcs_[b].pc; });
+            [this](uint32_t a, uint32_t b) { return pcs_[a].call < pcs_[b].call; });
   auto next_module = module_starts.begin();
   bool open = false;
   for (uint32_t i : uncovered) {
-    const uint64_t pc = pcs_[i].pc;
-    while (next_module != module_starts.end() && *next_module < pc) {
+    const uint64_t call = pcs_[i].call;
+    while (next_module != module_starts.end() && *next_module < call) {
       ++next_module;
       open = false;
     }
-    const uint64_t page = pc - pc % kPage;
+    const uint64_t page = call - call % kPage;
     if (!open) mappings_.push_back({page, 0, 0, "[anon]", ""});
     open = true;
     // The top page ends at 2^64, which does not fit.
     mappings_.back().end = page > UINT64_MAX - kPage ? UINT64_MAX : page + kPage;
-    if (pc == UINT64_MAX) pcs_[i].address = pc - 1;
     pcs_[i].mapping = static_cast<uint32_t>(mappings_.size() - 1);
   }
 }

@@ -1,9 +1,9 @@
 // pc_table.h - every program counter of a profile once: its mapping, its source frames, whether it
 // is the allocator.
 //
-// Addresses are return addresses, so what lies at pc - 1 (the call) decides the mapping and the
-// frames. Every pc has a mapping: where no module covers it, an "[anon]" one is made for that gap
-// between modules.
+// Program counters are return addresses, so what lies at pc - 1 (the call) decides the mapping and
+// the frames. Every pc has a mapping: where no module covers it, an "[anon]" one is made for that
+// gap between modules.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace liballoc::agent {
 
 struct PcInfo {
   uint64_t pc = 0;       // as the stack has it
-  uint64_t address = 0;  // pc, or pc - 1 where pc itself is just behind the end of its mapping
+  uint64_t call = 0;     // inside the call instruction, and so inside the mapping; 0 for pc 0
   uint32_t mapping = 0;  // index into PcTable::mappings()
   bool allocator = false;
   std::vector<SourceFrame> frames;  // innermost first; empty = no symbols

@@ -223,13 +223,13 @@ TEST_F(Pprof, cmdline_has_zero_bytes_between_words) {
 }
 
 TEST_F(Pprof, symbol_names_addresses_from_the_query_or_the_body) {
-  const std::string expected = "num_symbols: 1\n0x401010 load_catalogue\n0x401020 serve_request\n";
+  const std::string expected = "num_symbols: 1\n0x40100f load_catalogue\n0x40101f serve_request\n";
   EXPECT_EQ(get("/debug/pprof/symbol").body, "num_symbols: 1\n");
-  EXPECT_EQ(get("/debug/pprof/symbol?0x401010+0x401020").body, expected);
-  EXPECT_EQ(get("/debug/pprof/symbol?pid=4242&0x401010+0x401020").body, expected);
+  EXPECT_EQ(get("/debug/pprof/symbol?0x40100f+0x40101f").body, expected);
+  EXPECT_EQ(get("/debug/pprof/symbol?pid=4242&0x40100f+0x40101f").body, expected);
   HttpClient client(server_.address());
   EXPECT_EQ(
-      client.request("POST", "/processes/4242/debug/pprof/symbol", "", "0x401010+0x401020+0x10+0x0")
+      client.request("POST", "/processes/4242/debug/pprof/symbol", "", "0x40100f+0x40101f+0x10+0x0")
           .body,
       expected)
       << "what has no name is left out";

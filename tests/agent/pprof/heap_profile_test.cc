@@ -31,19 +31,20 @@ std::vector<std::string> sample_types(const Profile& p) {
   return types;
 }
 
-std::vector<uint64_t> addresses(const Profile& p, int sample) {
+// A location's address lies inside the call, one before where it returns to.
+std::vector<uint64_t> return_addresses(const Profile& p, int sample) {
   std::vector<uint64_t> out;
   for (uint64_t id : p.sample(sample).location_id()) {
-    out.push_back(p.location(static_cast<int>(id) - 1).address());
+    out.push_back(p.location(static_cast<int>(id) - 1).address() + 1);
   }
   return out;
 }
 
-const test::pprof::Mapping& mapping_of(const Profile& p, uint64_t address) {
+const test::pprof::Mapping& mapping_of(const Profile& p, uint64_t return_address) {
   for (const auto& l : p.location()) {
-    if (l.address() == address) return p.mapping(static_cast<int>(l.mapping_id()) - 1);
+    if (l.address() == return_address - 1) return p.mapping(static_cast<int>(l.mapping_id()) - 1);
   }
-  ADD_FAILURE() << "no location at " << address;
+  ADD_FAILURE() << "no location of " << return_address;
   return p.mapping(0);
 }
 
@@ -179,7 +180,7 @@ TEST(HeapProfile, PutsTheMainExecutableFirstAndDescribesMappingsFully) {
   EXPECT_EQ(p.mapping(0).memory_limit(), kAppEnd);
   EXPECT_EQ(p.mapping(0).file_offset(), 0x2000u);
   EXPECT_EQ(text(p, p.mapping(1).filename()), "/usr/lib/libshop.so.1");
-  EXPECT_THAT(addresses(p, 0), ElementsAre(kLibStart + 100, kAppStart + 16));
+  EXPECT_THAT(return_addresses(p, 0), ElementsAre(kLibStart + 100, kAppStart + 16));
   expect_well_formed(p);
 }
 
@@ -212,8 +213,18 @@ TEST(HeapProfile, KeepsAReturnAddressBehindTheLastInstructionInsideItsMapping) {
   Snapshot s = make_snapshot();
   add_bucket(s, {{kAppEnd}, 64, 60, 1, 0});
   const Profile p = heap(s);
-  EXPECT_THAT(addresses(p, 0), ElementsAre(kAppEnd - 1));
-  EXPECT_EQ(text(p, mapping_of(p, kAppEnd - 1).filename()), "/opt/shop/bin/shop");
+  EXPECT_THAT(return_addresses(p, 0), ElementsAre(kAppEnd));
+  EXPECT_EQ(text(p, mapping_of(p, kAppEnd).filename()), "/opt/shop/bin/shop");
+  expect_well_formed(p);
+}
+
+TEST(HeapProfile, HasAddressesInsideTheCallWhichReadersLookUpAsTheyAre) {
+  Snapshot s = make_snapshot();
+  add_bucket(s, {{kAppStart + 16, 0x2000}, 64, 60, 1, 0});
+  const Profile p = heap(s);
+  EXPECT_EQ(p.location(0).address(), kAppStart + 15);
+  EXPECT_EQ(p.location(1).address(), 0x1fffu);
+  EXPECT_EQ(mapping_of(p, 0x2000).memory_start(), 0x1000u) << "the page that the call lies in";
 }
 
 TEST(HeapProfile, PrefersWhatIsMappedNowToWhatWasUnmapped) {
@@ -293,9 +304,9 @@ TEST(HeapProfile, TakesTheAllocatorsFramesOffTheLeaf) {
              {{kAllocStart + 7, kAppStart + 16, kAllocStart + 9, kAppStart + 32}, 64, 64, 4, 0, 1});
   const Profile p = heap(s, &symbols);
   ASSERT_EQ(p.sample_size(), 2);
-  EXPECT_THAT(addresses(p, 0), ElementsAre(kAppStart + 16));
+  EXPECT_THAT(return_addresses(p, 0), ElementsAre(kAppStart + 16));
   EXPECT_EQ(p.sample(0).value(0), 3);
-  EXPECT_THAT(addresses(p, 1), ElementsAre(kAppStart + 16, kAllocStart + 9, kAppStart + 32));
+  EXPECT_THAT(return_addresses(p, 1), ElementsAre(kAppStart + 16, kAllocStart + 9, kAppStart + 32));
   expect_well_formed(p);
 }
 
@@ -310,7 +321,7 @@ TEST(HeapProfile, KeepsALocationForStacksThatAreEmptyOrAllAllocator) {
   ASSERT_EQ(p.sample_size(), 2);
   EXPECT_EQ(p.sample(0).value(0), 2);
   EXPECT_EQ(text(p, p.function(0).name()), "[no stack]");
-  EXPECT_THAT(addresses(p, 1), ElementsAre(kAllocStart + 8));
+  EXPECT_THAT(return_addresses(p, 1), ElementsAre(kAllocStart + 8));
 }
 
 TEST(HeapProfile, SaysRateLossPeriodEpochAndTargetInComments) {
@@ -355,9 +366,9 @@ TEST(HeapDelta, IsWhatHappenedInBetween) {
   EXPECT_EQ(p.time_nanos(), after.time_unix_ns);
   EXPECT_EQ(p.duration_nanos(), 30'000'000'000);
   ASSERT_EQ(p.sample_size(), 2) << "what did not change is left out";
-  EXPECT_THAT(addresses(p, 0), ElementsAre(kAppStart + 48));
+  EXPECT_THAT(return_addresses(p, 0), ElementsAre(kAppStart + 48));
   EXPECT_THAT(p.sample(0).value(), ElementsAre(1, 64, 1, 64));
-  EXPECT_THAT(addresses(p, 1), ElementsAre(kAppStart + 16));
+  EXPECT_THAT(return_addresses(p, 1), ElementsAre(kAppStart + 16));
   EXPECT_THAT(p.sample(1).value(), ElementsAre(5, 320, -5, -320));
 }
 

@@ -72,7 +72,7 @@ TEST_F(PprofTool, RawShowsValuesLocationsMappingsAndComments) {
   EXPECT_THAT(out, ContainsRegex("1000 +60000 +600 +36000: 1 2"));
   EXPECT_THAT(out, ContainsRegex("30 +30000 +0 +0: 3 2"));
   EXPECT_THAT(out, HasSubstr("bytes:[64 bytes]"));
-  EXPECT_THAT(out, HasSubstr("0x400010 M=1"));
+  EXPECT_THAT(out, HasSubstr("0x40000f M=1"));
   EXPECT_THAT(out, HasSubstr("load_cart(Session&) /src/cart.cc:21 s=15"));
   EXPECT_THAT(out, HasSubstr("1: 0x400000/0x500000/0x2000 /opt/shop/bin/shop 0123456789abcdef "
                              "[FN][FL][LN][IN]"));
