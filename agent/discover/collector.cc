@@ -61,9 +61,10 @@ class Collector::Impl {
   // news.
   void wait_until(Clock::time_point when, bool for_changes);
   void wake();
-  // Runs one piece of work; counts its time; an exception (memory) ends the work, not the thread.
+  // Runs one piece of work; an exception (memory) ends the work, not the thread. A pass over all
+  // segments is counted, with its time, once it is through.
   template <typename Work>
-  void guarded(Work work);
+  void guarded(bool of_all, Work work);
 
   const CollectorOptions options_;
   ProcessTable table_;  // owned by the thread once it runs
@@ -146,23 +147,27 @@ bool Collector::Impl::collect_now(const std::string& key, std::chrono::milliseco
 }
 
 template <typename Work>
-void Collector::Impl::guarded(Work work) {
+void Collector::Impl::guarded(bool of_all, Work work) {
   const auto begin = Clock::now();
+  bool done = false;
   try {
     work();
+    done = true;
   } catch (const std::exception& error) {
     trouble_log_.log(LogLevel::kError, std::string("collection failed: ") + error.what());
   }
   const std::lock_guard lock(mutex_);
-  ++collections_;
-  collect_seconds_ += std::chrono::duration<double>(Clock::now() - begin).count();
+  if (done && of_all) {
+    ++collections_;
+    collect_seconds_ += std::chrono::duration<double>(Clock::now() - begin).count();
+  }
   stats_ = table_.stats();
   stats_.collections = collections_;
   stats_.collect_seconds = collect_seconds_;
 }
 
 void Collector::Impl::full_pass() {
-  guarded([this] {
+  guarded(true, [this] {
     table_.rescan();
     table_.poll_all();
   });
@@ -175,7 +180,7 @@ void Collector::Impl::serve(const std::vector<std::shared_ptr<Request>>& request
   for (const auto& request : requests) {
     if (results.contains(request->key)) continue;
     bool& ok = results[request->key];
-    guarded([&] {
+    guarded(request->key.empty(), [&] {
       if (request->key.empty()) {
         table_.rescan();
         table_.poll_all();
@@ -230,7 +235,7 @@ void Collector::Impl::run() {
       last_scan = Clock::now();
       next_pass = std::max(now + options_.interval, last_scan);
     } else if (scan_wanted && now >= last_scan + kRescanGap) {
-      guarded([this] { table_.rescan(); });
+      guarded(false, [this] { table_.rescan(); });
       scan_wanted = false;
       last_scan = Clock::now();
     }

@@ -45,7 +45,7 @@ struct CollectorOptions {
 struct CollectorStats {
   std::array<uint64_t, kRejectCount>
       rejected{};              // by Reject; a segment counts once per reason in a row
-  uint64_t collections = 0;    // passes over all processes, and single ones on demand
+  uint64_t collections = 0;    // passes over all processes that came to their end
   double collect_seconds = 0;  // spent in them
   uint64_t segments_read = 0;  // snapshots made
   uint64_t ring_events = 0;    // events read from rings

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <sstream>
+#include <system_error>
 
 #include "agent/base/text.h"
 #include "agent/base/unique_fd.h"
@@ -22,6 +24,17 @@ std::optional<std::string> read_small_file(const std::string& path) {
   const ssize_t n = ::read(fd.value(), buffer.data(), buffer.size());
   if (n <= 0) return std::nullopt;
   return std::string(buffer.data(), static_cast<size_t>(n));
+}
+
+// Nothing of a thread that has ended: the kernel says 0 of it.
+std::optional<ProcessStats> read_statm(const std::string& path) {
+  const auto statm = read_small_file(path);
+  uint64_t virtual_pages = 0;
+  uint64_t resident_pages = 0;
+  std::istringstream words(statm.value_or(""));
+  if (!(words >> virtual_pages >> resident_pages) || virtual_pages == 0) return std::nullopt;
+  const uint64_t page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return ProcessStats{resident_pages * page_bytes, virtual_pages * page_bytes};
 }
 
 }  // namespace
@@ -64,33 +77,34 @@ ProcessStatsReader::ProcessStatsReader(std::string proc_dir) : proc_dir_(std::mo
   if (::stat((proc_dir_ + "/self/ns/pid").c_str(), &info) == 0) own_namespace_ = info.st_ino;
 }
 
-bool ProcessStatsReader::is_there(const ProcessIdentity& identity) const {
+// Also when it is a zombie.
+bool ProcessStatsReader::has_pid(const ProcessIdentity& identity) const {
   if (own_namespace_ == 0 || identity.pid_namespace != own_namespace_) return false;
   const auto text = read_small_file(proc_dir_ + "/" + std::to_string(identity.pid) + "/stat");
   const auto stat = text ? parse_proc_stat(*text) : std::nullopt;
-  return stat && stat->start_ticks == identity.start_ticks && stat->state != 'Z' &&
-         stat->state != 'X';
+  return stat && stat->start_ticks == identity.start_ticks && stat->state != 'X';
 }
 
 bool ProcessStatsReader::is_of_others(const ProcessIdentity& identity, uid_t owner) const {
   if (owner == 0) return false;
   const auto text = read_small_file(proc_dir_ + "/" + std::to_string(identity.pid) + "/status");
   const auto ids = text ? parse_proc_status_uids(*text) : std::nullopt;
-  if (!ids || !is_there(identity)) return false;
+  if (!ids || !has_pid(identity)) return false;
   return std::find(ids->begin(), ids->end(), owner) == ids->end();
 }
 
 std::optional<ProcessStats> ProcessStatsReader::read(const ProcessIdentity& identity) const {
   const std::string dir = proc_dir_ + "/" + std::to_string(identity.pid);
-  const auto statm = read_small_file(dir + "/statm");
+  auto stats = read_statm(dir + "/statm");
+  if (!stats) {
+    std::error_code error;  // the process may end meanwhile
+    for (std::filesystem::directory_iterator task(dir + "/task", error), end; task != end && !stats;
+         task.increment(error)) {
+      stats = read_statm(task->path().string() + "/statm");
+    }
+  }
   // Asked after statm was read: if it is this process now, it was then.
-  if (!statm || !is_there(identity)) return std::nullopt;
-  uint64_t virtual_pages = 0;
-  uint64_t resident_pages = 0;
-  std::istringstream words(*statm);
-  if (!(words >> virtual_pages >> resident_pages) || virtual_pages == 0) return std::nullopt;
-  const uint64_t page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-  return ProcessStats{resident_pages * page_bytes, virtual_pages * page_bytes};
+  return stats && has_pid(identity) ? stats : std::nullopt;
 }
 
 }  // namespace liballoc::agent

@@ -23,7 +23,7 @@ class ProcessStatsReader {
   explicit ProcessStatsReader(std::string proc_dir);
 
   // Nothing when the process is gone, is a zombie, has no memory any more, or cannot be seen from
-  // here.
+  // here. One whose main thread alone has ended is there: its other threads have the memory.
   std::optional<ProcessStats> read(const ProcessIdentity& identity) const;
 
   // Whether that process is certainly one of other users than `owner`: then a file of theirs is not
@@ -31,7 +31,7 @@ class ProcessStatsReader {
   bool is_of_others(const ProcessIdentity& identity, uid_t owner) const;
 
  private:
-  bool is_there(const ProcessIdentity& identity) const;
+  bool has_pid(const ProcessIdentity& identity) const;
 
   const std::string proc_dir_;
   uint64_t own_namespace_ = 0;

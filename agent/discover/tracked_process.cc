@@ -34,12 +34,11 @@ ProcessState TrackedProcess::end_state(uint64_t exit_state, const ProcessIdentit
 void TrackedProcess::add_kernel_figures(const ProcessStatsReader& kernel,
                                         Snapshot& snapshot) const {
   MemStats& memstats = snapshot.memstats;
-  if (last_ != nullptr) {
+  if (snapshot.state != ProcessState::kRunning) {  // the last that were known
+    if (last_ == nullptr) return;
     memstats.resident_bytes = last_->memstats.resident_bytes;
     memstats.virtual_bytes = last_->memstats.virtual_bytes;
-  }
-  if (snapshot.state != ProcessState::kRunning) return;
-  if (const auto stats = kernel.read(snapshot.identity)) {
+  } else if (const auto stats = kernel.read(snapshot.identity)) {
     memstats.resident_bytes = stats->resident_bytes;
     memstats.virtual_bytes = stats->virtual_bytes;
   }

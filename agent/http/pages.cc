@@ -36,9 +36,26 @@ HttpResponse page(std::string_view title, const std::string& body) {
   return response;
 }
 
+// As a part of a path: the keys of replaced programs have a "#".
+std::string url_escape(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
+    if (plain) {
+      out += c;
+    } else {
+      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
+    }
+  }
+  return out;
+}
+
 std::string process_row(const Snapshot& process) {
   const ProcessIdentity& id = process.identity;
-  std::string row = "<tr><td><a href=\"/processes/" + html_escape(id.key) + "/debug/pprof/\">";
+  std::string row = "<tr><td><a href=\"/processes/" + url_escape(id.key) + "/debug/pprof/\">";
   row += std::to_string(id.pid) + "</a></td><td>" + html_escape(id.service) + "</td><td>";
   row += std::string(state_name(process.state)) + "</td><td class=\"n\">";
   row += std::to_string(process.memstats.heap_alloc / kKib) + "</td><td class=\"n\">";
@@ -94,7 +111,7 @@ HttpResponse profile_list_page(const Snapshot& process) {
   const ProcessIdentity& id = process.identity;
   const std::string title = id.service + " (pid " + std::to_string(id.pid) + ")";
   // Links carry the key: unlike the pid it can never come to mean another process.
-  const std::string base = "/processes/" + html_escape(id.key) + "/debug/pprof/";
+  const std::string base = "/processes/" + url_escape(id.key) + "/debug/pprof/";
   std::string body = "<p>" + std::string(state_name(process.state)) + ", " +
                      std::to_string(process.memstats.heap_objects) + " live objects</p>\n<ul>\n";
   constexpr std::pair<std::string_view, std::string_view> kProfiles[] = {

@@ -207,6 +207,10 @@ HttpResponse PprofEndpoints::delta(ProfileKind kind, const ProfileOptions& optio
     return pprof_error(404, "process " + std::to_string(before->identity.pid) +
                                 " ended and is not retained any more");
   }
+  if (!same_program(before->identity, after->identity)) {
+    return pprof_error(409, "process " + std::to_string(before->identity.pid) +
+                                " was replaced by another program (exec) within these seconds");
+  }
   return profile_response(encode_delta(*before, *after, kind, options, context_.symbols), options);
 }
 

@@ -58,6 +58,26 @@ Result<SnapshotPtr> by_pid(const Registry& registry, uint64_t pid, const std::st
                                            describe(running(registry), false));
 }
 
+// "PID@NAMESPACE", as the label pid says where several of a service have the same. Null when the
+// name is none.
+SnapshotPtr by_pid_in_namespace(const Registry& registry, const std::string& name) {
+  const size_t at = name.find('@');
+  uint64_t pid = 0;
+  uint64_t space = 0;
+  if (at == std::string::npos || !parse_decimal(name.substr(0, at), pid) ||
+      !parse_decimal(name.substr(at + 1), space)) {
+    return nullptr;
+  }
+  SnapshotPtr found;
+  for (SnapshotPtr& process : registry.list()) {
+    const ProcessIdentity& id = process->identity;
+    if (id.pid != pid || id.pid_namespace != space) continue;
+    if (is_running(process)) return process;
+    found = std::move(process);
+  }
+  return found;
+}
+
 }  // namespace
 
 Result<SnapshotPtr> look_up_process(const Registry& registry, const std::string& name) {
@@ -67,13 +87,15 @@ Result<SnapshotPtr> look_up_process(const Registry& registry, const std::string&
     return by_pid(registry, pid, name);
   }
   if (SnapshotPtr process = registry.find_key(name)) return process;
+  if (SnapshotPtr process = by_pid_in_namespace(registry, name)) return process;
   const std::string shown = "\"" + escape_control(name) + "\"";
   if (name.starts_with(LIBALLOC_ABI_FILE_PREFIX)) {
     return failure(ErrorCode::kNotFound, "no process with segment " + shown + " is known");
   }
   return failure(ErrorCode::kInvalidArgument,
                  "invalid pid " + shown +
-                     ": it must be a decimal number, or a segment name such as liballoc.12.3456");
+                     ": it must be a decimal number, one with its PID namespace such as "
+                     "12@4026531836, or a segment name such as liballoc.12.3456");
 }
 
 Result<SnapshotPtr> look_up_process(const Registry& registry, const Url& url,

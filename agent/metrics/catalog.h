@@ -83,7 +83,7 @@ inline constexpr auto kCatalog = std::to_array<MetricInfo>({
 
     // Telemetry and sampling of the target.
     {"liballoc_ring_events_total", MetricKind::kCounter, "", "pid,service", "Events the process ever wrote to its ring."},
-    {"liballoc_ring_dropped_total", MetricKind::kCounter, "", "pid,service", "Events that were overwritten before the agent read them."},
+    {"liballoc_ring_dropped_total", MetricKind::kCounter, "", "pid,service", "Events that were overwritten before the agent read them, since it found the process."},
     {"liballoc_ring_corrupt_total", MetricKind::kCounter, "", "pid,service", "Records of the ring left out because their values cannot be."},
     {"liballoc_telemetry_dropped_records", MetricKind::kGauge, "", "pid,service", "Records that the process had no room for in its segment, and live samples left out for want of their bucket."},
     {"liballoc_epoch_age_seconds", MetricKind::kGauge, "seconds", "pid,service", "Age of the figures of this process at the time of the scrape."},

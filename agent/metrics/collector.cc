@@ -164,7 +164,7 @@ void add_telemetry(const Snapshot& snapshot, int64_t now_unix_ns, ProcessSeries*
   const MemStats& m = snapshot.memstats;
   const ReadHealth& health = snapshot.health;
   out->add(metric("liballoc_ring_events_total"), health.ring_events);
-  out->add(metric("liballoc_ring_dropped_total"), health.ring_missed);
+  out->add(metric("liballoc_ring_dropped_total"), health.ring_missed - snapshot.ring_missed_at_first);
   out->add(metric("liballoc_ring_corrupt_total"), health.ring_corrupt);
   out->add(metric("liballoc_telemetry_dropped_records"), health.dropped_records);
   const int64_t age_ns = std::max<int64_t>(0, now_unix_ns - snapshot.time_unix_ns);

@@ -31,7 +31,13 @@ struct ProcessIdentity {
   std::string hostname;
   std::string liballoc_version;
   std::string build_id;        // lowercase hex, of the main executable; empty = unknown
+  uint64_t created_monotonic_ns = 0;  // when this program's segment was made, see same_program()
 };
+
+// Whether both are of one program: an exec makes another segment of the same name, pid and start.
+inline bool same_program(const ProcessIdentity& a, const ProcessIdentity& b) {
+  return a.start_ticks == b.start_ticks && a.created_monotonic_ns == b.created_monotonic_ns;
+}
 
 enum class ProcessState { kRunning, kExitedClean, kKilled, kFaulted };
 
@@ -170,6 +176,7 @@ struct Snapshot {
   ProcessState state = ProcessState::kRunning;
   int64_t time_unix_ns = 0;       // when it was read
   int64_t exit_time_unix_ns = 0;  // when the end was recorded or noticed; 0 = running
+  uint64_t ring_missed_at_first = 0;  // of health.ring_missed, before this agent's first reading
   MemStats memstats;
   uint32_t page_bytes = 8192;     // of the heap; a power of two
   uint64_t arena_bytes = 67108864;  // a multiple of page_bytes, never 0

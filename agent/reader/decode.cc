@@ -99,6 +99,7 @@ ProcessIdentity decode_identity(const liballoc_abi_header& header,
   out.pid_namespace = header.pid_namespace;
   out.forked_from = header.forked_from;
   out.start_time_unix_ns = clamp_unix_ns(header.start_realtime_ns);
+  out.created_monotonic_ns = header.created_monotonic_ns;
   out.executable = decode_string(identity.executable);
   out.command_line = decode_command_line(identity);
   out.service = decode_string(identity.service);

@@ -196,11 +196,14 @@ ReadResult<SegmentReading> SegmentReader::read(const ByteSource& source, bool wr
   const std::vector<liballoc_abi_thread> thread_records = take(std::move(threads), health);
   snapshot.memstats = memstats_.build(
       {class_records, thread_records, memstats, snapshot.spans, snapshot.buckets}, clock, health);
-  snapshot.memstats.epoch = ++epoch_;
+  const bool first = ++epoch_ == 1;
+  snapshot.memstats.epoch = epoch_;
   snapshot.memstats.time_unix_ns = now_unix_ns;
   health.ring_events = ring_head;
   health.ring_read = ring_.position();
   health.ring_missed = ring_.missed();
+  if (first) missed_at_first_ = health.ring_missed;
+  snapshot.ring_missed_at_first = missed_at_first_;
   health.ring_corrupt = ring_.corrupt();
   health.corrupt_records =
       saturating_add(health.corrupt_records, ring_.corrupt() - ring_corrupt_before);

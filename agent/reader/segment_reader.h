@@ -58,6 +58,7 @@ class SegmentReader {
   MemStatsBuilder memstats_;
   SpanCache spans_;
   RingReader ring_;
+  uint64_t missed_at_first_ = 0;  // by ring_, when the first reading ended
   std::vector<Event> pending_events_;  // drained, not yet handed out
   std::optional<liballoc_abi_memstats> last_memstats_;
   PeakProfile last_peak_;  // the last whole one

@@ -94,8 +94,7 @@ void GetProfileReactor::read_last() {
   const FoundOrStatus found = find_process_again(state_, before_->identity.key, deadline_);
   if (std::holds_alternative<grpc::Status>(found)) return Finish(std::get<grpc::Status>(found));
   const FoundProcess& target = std::get<FoundProcess>(found);
-  if (target.snapshot->identity.start_ticks != before_->identity.start_ticks ||
-      target.snapshot->memstats.mallocs < before_->memstats.mallocs) {
+  if (!same_program(target.snapshot->identity, before_->identity)) {
     return Finish(grpc::Status(grpc::StatusCode::ABORTED,
                                "the process was replaced by another program during the profile"));
   }

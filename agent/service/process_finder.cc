@@ -106,6 +106,11 @@ void refresh_all(const ServiceState& state, std::chrono::system_clock::time_poin
   refresh(state, "", deadline);
 }
 
+grpc::Status replaced_status() {
+  return grpc::Status(grpc::StatusCode::NOT_FOUND,
+                      "the process has gone on with another program, or is forgotten");
+}
+
 grpc::Status draining_status() {
   return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the agent is shutting down");
 }

@@ -41,6 +41,8 @@ using FoundOrStatus = std::variant<FoundProcess, grpc::Status>;
 // Brings all processes up to date as far as there is time for it.
 void refresh_all(const ServiceState& state, std::chrono::system_clock::time_point deadline);
 
+// The end of a stream whose key is another program's by now.
+[[nodiscard]] grpc::Status replaced_status();
 [[nodiscard]] grpc::Status draining_status();
 
 }  // namespace liballoc::agent

@@ -115,8 +115,7 @@ void WatchEventsReactor::read() {
     const EventBatch batch =
         state_.context.registry->events().read(key_, cursor_, kEventsPerMessage);
     if (batch.replaced) {
-      return Finish(grpc::Status(grpc::StatusCode::NOT_FOUND,
-                                 "the process has gone on with another program, or is forgotten"));
+      return Finish(replaced_status());
     }
     if (fill(*target.snapshot, batch) || first) {
       // The client may have gone meanwhile. The lock also orders what was filled in before the next step, on whatever thread.

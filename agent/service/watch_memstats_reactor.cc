@@ -53,7 +53,13 @@ void WatchMemStatsReactor::read() {
                                            : find_process_again(state_, key_, deadline_);
   if (std::holds_alternative<grpc::Status>(found)) return Finish(std::get<grpc::Status>(found));
   const FoundProcess& target = std::get<FoundProcess>(found);
-  key_ = target.snapshot->identity.key;
+  const ProcessIdentity& identity = target.snapshot->identity;
+  if (key_.empty()) {
+    key_ = identity.key;
+    watched_ = identity;
+  } else if (!same_program(watched_, identity)) {
+    return Finish(replaced_status());
+  }
   ended_ = target.snapshot->state != ProcessState::kRunning;
   fill_memstats(target, request_.field_mask(), &response_);
   response_.set_skipped(skipped_);

@@ -41,6 +41,7 @@ class WatchMemStatsReactor final
   std::chrono::nanoseconds interval_{std::chrono::seconds(1)};
   WorkQueue::Clock::time_point due_;  // when the current or next reading is or was due
   std::string key_;                   // of the process, once found
+  ProcessIdentity watched_;           // who it was then
   uint64_t skipped_ = 0;
   bool ended_ = false;  // the message in flight is the last one
   ::liballoc::telemetry::v1::WatchMemStatsResponse response_;

@@ -325,6 +325,18 @@ TEST_F(CollectorTest, EventsReachTheLogOnceAndOverrunsAreCounted) {
   EXPECT_EQ(stats.ring_missed, 12u);
   EXPECT_EQ(registry_.events().since(key_, 0, 100).size(), 8u);
   EXPECT_EQ(registry_.find_key(key_)->health.ring_missed, 12u);
+  EXPECT_EQ(registry_.find_key(key_)->ring_missed_at_first, 12u) << "before there was a reader";
+}
+
+TEST_F(CollectorTest, ReadingsOfOneProcessAreNoPassesOverAll) {
+  const auto child = run(b_, false);
+  options_.interval = seconds(3600);
+  start();
+  const uint64_t passes = collector_->stats().collections;
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(collector_->collect_now(key_, kDeadline));
+  EXPECT_EQ(collector_->stats().collections, passes);
+  ASSERT_TRUE(collector_->collect_now("", kDeadline));
+  EXPECT_EQ(collector_->stats().collections, passes + 1);
 }
 
 TEST_F(CollectorTest, WaitsForADirectoryThatIsNotThereYet) {

@@ -4,22 +4,28 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 namespace liballoc::agent {
 namespace {
 
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
 ProcessIdentity identity_of(pid_t pid) {
   ProcessIdentity id;
   id.pid = static_cast<uint32_t>(pid);
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::stringstream text;
-  text << file.rdbuf();
-  const auto stat = parse_proc_stat(text.str());
+  const auto stat = parse_proc_stat(text_of("/proc/" + std::to_string(pid) + "/stat"));
   if (stat) id.start_ticks = stat->start_ticks;
   struct stat info {};
   if (::stat("/proc/self/ns/pid", &info) == 0) {
@@ -95,6 +101,31 @@ TEST(ProcessStatsTest, AZombieHasNoFigures) {
   EXPECT_FALSE(reader.read(id));
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
   EXPECT_FALSE(reader.read(id));
+}
+
+TEST(ProcessStatsTest, AProcessWhoseMainThreadHasEndedIsReadThroughAnother) {
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    std::thread([pid = ::getpid(), &ready] {
+      // The main thread is over once the process's own state says so.
+      while (parse_proc_stat(text_of("/proc/" + std::to_string(pid) + "/stat"))->state != 'Z') ::usleep(1000);
+      (void)!::write(ready[1], "x", 1);
+      for (;;) ::pause();
+    }).detach();
+    ::syscall(SYS_exit, 0);  // of this thread alone
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  const auto stats = ProcessStatsReader("/proc").read(identity_of(child));
+  ASSERT_TRUE(stats);
+  EXPECT_GT(stats->resident_bytes, 100000u);
+  ASSERT_EQ(::kill(child, SIGKILL), 0);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  ::close(ready[0]);
+  ::close(ready[1]);
 }
 
 }  // namespace

@@ -121,6 +121,10 @@ TEST_F(Pprof, a_process_can_be_named_by_its_segment) {
   server_.registry.publish(other);
   expect_error("/debug/pprof/heap?pid=4242", 400,
                "liballoc.4242.777 (checkout), liballoc.4242.778 (checkout)");
+  // As the label pid of the metrics tells the two apart.
+  get("/debug/pprof/heap?pid=4242@1");
+  EXPECT_EQ(server_.refreshed().back(), "liballoc.4242.778");
+  expect_error("/debug/pprof/heap?pid=4242@2", 400, "invalid pid \"4242@2\"");
 }
 
 TEST_F(Pprof, asks_for_fresh_figures_of_that_process) {
@@ -181,6 +185,16 @@ TEST_F(Pprof, a_delta_of_a_process_that_is_forgotten_meanwhile_is_404) {
     if (server_.refreshed().size() == 2) server_.registry.remove("liballoc.4242.777");
   });
   expect_error("/debug/pprof/heap?seconds=1", 404, "not retained");
+}
+
+TEST_F(Pprof, a_delta_across_an_exec_is_409) {
+  server_.set_on_refresh([&] {
+    if (server_.refreshed().size() != 2) return;
+    auto other_image = std::make_shared<Snapshot>(*server_.registry.find_key("liballoc.4242.777"));
+    other_image->identity.created_monotonic_ns += 1;
+    server_.registry.publish(other_image);
+  });
+  expect_error("/debug/pprof/heap?seconds=1", 409, "replaced by another program");
 }
 
 TEST_F(Pprof, a_delta_ends_when_its_client_leaves) {

@@ -184,6 +184,12 @@ TEST(IndexPage, lists_processes_and_escapes_what_they_say_of_themselves) {
   EXPECT_THAT(reply.body, HasSubstr("<td>killed</td>"));
   EXPECT_THAT(reply.body, HasSubstr("href=\"/processes/liballoc.7.777/debug/pprof/\""));
   EXPECT_EQ(server.get("/processes/liballoc.7.777/debug/pprof/").status, 200);
+  auto replaced = sample_process(9);
+  replaced->identity.key += "#1";  // a browser would keep what is behind it to itself
+  server.registry.publish(replaced);
+  const std::string link = "/processes/" + sample_process(9)->identity.key + "%231/debug/pprof/";
+  EXPECT_THAT(server.get("/").body, HasSubstr("href=\"" + link + "\""));
+  EXPECT_THAT(server.get(link).body, HasSubstr("href=\"" + link + "heap\""));
 }
 
 }  // namespace

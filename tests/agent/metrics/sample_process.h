@@ -86,7 +86,8 @@ inline std::shared_ptr<Snapshot> sample_process(uint32_t pid = 4242,
   m.by_size[3].spans = 2;
 
   s->health.ring_events = 900;
-  s->health.ring_missed = 90;
+  s->health.ring_missed = 95;
+  s->ring_missed_at_first = 5;
   s->health.ring_corrupt = 9;
   s->health.dropped_records = 4;
 

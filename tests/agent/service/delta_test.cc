@@ -77,7 +77,8 @@ TEST_F(DeltaTest, AProcessReplacedMeanwhileGivesNoDelta) {
   const Refreshing refreshing = on_refresh([&](const std::string&, std::chrono::milliseconds) {
     if (++reads == 2) {
       auto other_image = sampled_process(5, 3);
-      other_image->memstats.mallocs = 1;  // counts anew
+      other_image->identity.created_monotonic_ns = 1;
+      other_image->memstats.mallocs *= 2;  // a small program that starts a large one
       registry_.publish(other_image);
     }
     return true;

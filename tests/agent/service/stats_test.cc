@@ -250,6 +250,21 @@ TEST_F(StatsTest, WatchEndsWhenItsProcessIsForgotten) {
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
+TEST_F(StatsTest, WatchEndsWhenItsProcessGoesOnWithAnotherProgram) {
+  registry_.publish(sample_process(5));
+  start();
+  grpc::ClientContext context;
+  const auto reader = stats_->WatchMemStats(&context, watch_request(5, 100));
+  pb::WatchMemStatsResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  auto other_image = sample_process(5);  // of the same key
+  other_image->identity.created_monotonic_ns = 1;
+  other_image->memstats.mallocs = 12345;
+  registry_.publish(other_image);
+  while (reader->Read(&response)) EXPECT_NE(response.memstats().mallocs(), 12345u);
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
 TEST_F(StatsTest, WatchHonoursTheDeadlineOfTheCall) {
   registry_.publish(sample_process(5));
   start();
