@@ -11,6 +11,7 @@
 #include "liballoc/base/bits.h"
 #include "liballoc/core/allocator.h"
 #include "liballoc/core/large_objects.h"
+#include "liballoc/core/memory_figures.h"
 #include "liballoc/os/sys_mem.h"
 
 using liballoc::AllocationRequest;
@@ -125,7 +126,7 @@ LIBALLOC_EXPORT void* liballoc_aligned_alloc_noscan(size_t align, size_t bytes) 
 }
 
 LIBALLOC_EXPORT size_t liballoc_release_memory(size_t bytes) {
-  return liballoc::g_heap.pages().scavenge(bytes, UINT64_MAX);
+  return liballoc::release_memory(bytes);
 }
 
 }  // extern "C"

@@ -29,7 +29,11 @@ constexpr size_t kClearingCosts = 1024;
 void sample_small(Thread& thread, unsigned cache_cls, void* p, size_t requested) {
   liballoc_abi_class_counter& counter = counter_of(thread, cache_cls);
   const uint32_t object_bytes = kClasses[size_class_of(cache_cls)].bytes;
-  rearm_counter(counter, counted_mallocs(counter), draw_countdown(thread, object_bytes));
+  const uint32_t next = draw_countdown(thread, object_bytes);
+  {
+    const HitsClosed closed;  // what a signal handler counted in between would be lost
+    rearm_counter(counter, counted_mallocs(counter), next);
+  }
   Span* span = g_heap.map().find_in_use(reinterpret_cast<uintptr_t>(p));
   sample_object(thread, span, span->slot_of(reinterpret_cast<uintptr_t>(p)), p, requested, object_bytes);
 }
@@ -185,7 +189,10 @@ void* allocate_sampled(size_t bytes) {
   const unsigned cache_cls = cache_class(size_to_class(bytes), false);
   SlowPath slow;
   Thread* thread = slow.thread();
-  if (LIBALLOC_UNLIKELY(thread == nullptr)) return emergency_alloc(bytes, 16);
+  if (LIBALLOC_UNLIKELY(thread == nullptr)) {
+    uncount_malloc(counter_beside(t_cache->bins[cache_cls]));  // what is served instead is no object of the class
+    return emergency_alloc(bytes, 16);
+  }
   void* p = nullptr;
   {
     const HitsClosed closed;

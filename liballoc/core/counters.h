@@ -27,6 +27,17 @@ LIBALLOC_INLINE bool count_malloc(liballoc_abi_class_counter& c) {
 #endif
 }
 
+// Takes back what count_malloc() counted.
+inline void uncount_malloc(liballoc_abi_class_counter& c) {
+#if LIBALLOC_BARE
+  static_cast<void>(c);
+#elif defined(__x86_64__) && !LIBALLOC_TSAN
+  __asm__("addl $1, %0" : "+m"(c.countdown) : : "cc");
+#else
+  store_relaxed(&c.countdown, load_relaxed(&c.countdown) + 1);
+#endif
+}
+
 LIBALLOC_INLINE void count_free(liballoc_abi_class_counter& c) {
 #if LIBALLOC_BARE
   static_cast<void>(c);

@@ -84,6 +84,11 @@ bool collect_memory_figures(MemoryFigures* out) {
   return true;
 }
 
+size_t release_memory(size_t bytes) {
+  SlowPath slow;
+  return slow.thread() == nullptr ? 0 : g_heap.pages().scavenge(bytes, UINT64_MAX);
+}
+
 size_t trim_memory(size_t keep) {
   SlowPath slow;
   Thread* thread = slow.thread();

@@ -47,6 +47,8 @@ struct MemoryFigures {  // bytes unless the name says otherwise
 // memory: *out then keeps its zeros.
 bool collect_memory_figures(MemoryFigures* out);
 
+// Returns at least `bytes` of idle memory to the OS now, whatever its age, if there is so much. Gives the bytes returned.
+size_t release_memory(size_t bytes);
 // Returns idle memory to the OS now, the calling thread's cached slots and page runs included, and keeps about `keep` bytes of
 // it. Gives the bytes returned.
 size_t trim_memory(size_t keep);

@@ -153,7 +153,10 @@ void runtime_exit() {
   scavenge_thread_stop();
   if (!g_segment.active() || g_segment_pid.load(std::memory_order_relaxed) != sys::current_pid()) return;
   read_clock_by_call(true);
-  bridge_publish_memstats();
+  if (!thread_is_inside()) {  // a signal handler may end the process while its thread holds the locks
+    const ThreadChanging changing;
+    bridge_publish_memstats();
+  }
   g_segment.retire(LIBALLOC_EXIT_CLEAN, g_config.keep_segment);
 }
 

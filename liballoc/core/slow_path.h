@@ -14,6 +14,11 @@ namespace liballoc {
 class SlowPath {
  public:
   SlowPath() : thread_(t_thread) {
+    if (LIBALLOC_UNLIKELY(t_changing != 0)) {
+      thread_ = nullptr;
+      reentered_ = true;
+      return;
+    }
     if (LIBALLOC_UNLIKELY(thread_ == nullptr)) {
       thread_ = thread_attach();
       if (thread_ == nullptr) return;
@@ -47,8 +52,8 @@ class SlowPath {
       thread_shrink(now);
       g_heap.tick(now);
     }
-    thread_->in_slow = false;
     if (LIBALLOC_UNLIKELY(thread_exited())) thread_detach();
+    else thread_->in_slow = false;
   }
   SlowPath(const SlowPath&) = delete;
   SlowPath& operator=(const SlowPath&) = delete;

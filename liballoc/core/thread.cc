@@ -54,8 +54,13 @@ void to_pool(Thread* t) {
 }
 
 void on_thread_exit(void* thread) {
+  Thread* const t = t_thread == thread ? t_thread : nullptr;
+  if (t != nullptr) {
+    t->in_slow = true;
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // a handler's call of a thread that has exited would end the record
+  }
   t_exited = true;
-  if (t_thread == thread) thread_detach();
+  if (t != nullptr) thread_detach();
 }
 
 // Empties the thread's cache. Inside a slow path.
@@ -125,15 +130,25 @@ void visit_blocks_locked(void (*visit)(const liballoc_abi_thread* block, void* c
 constinit const ThreadCache g_empty_cache{};
 constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL = kEmptyCache;
 constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL = nullptr;
+constinit thread_local uint32_t t_changing LIBALLOC_TLS_MODEL = 0;
 
 bool thread_start_heap() {
+  const ThreadChanging changing;
   LockHolder hold(g_registry_lock);
   return runtime_start_heap();
 }
 
-Thread* thread_attach() {
+namespace {
+
+// A record of the calling thread's, inside a slow path. Null as thread_attach(). *now stays 0 when it is ready already.
+Thread* make_record(uint64_t* now) {
+  const ThreadChanging changing;
   if (LIBALLOC_UNLIKELY(fork_in_new_process())) fork_become_child();
-  Thread* t = nullptr;
+  Thread* t = t_thread;
+  if (t != nullptr) {  // of a signal handler that came before this was said
+    t->in_slow = true;
+    return t;
+  }
   {
     LockHolder hold(g_registry_lock);
     if (!runtime_start_heap()) return nullptr;
@@ -150,15 +165,24 @@ Thread* thread_attach() {
     g_live_count.add(1);
     if (!t_exited) g_started_count.add(1);
   }
-  const uint64_t now = monotonic_ns();
+  *now = monotonic_ns();
   t->tid = sys::current_tid();
-  t->random.seed(now ^ (uint64_t{t->tid} << 32) ^ reinterpret_cast<uintptr_t>(t));
+  t->random.seed(*now ^ (uint64_t{t->tid} << 32) ^ reinterpret_cast<uintptr_t>(t));
   t->next_sample = draw_next_sample(*t);
   t->figures_changed = true;  // memstats count threads
   if (!thread_cache_is_ready(t->heap)) thread_cache_reset_bins(t->heap);
   t->heap.cache->state = &t->heap;
   t->in_slow = true;  // whoever comes meanwhile is served without it
   t_thread = t;
+  return t;
+}
+
+}  // namespace
+
+Thread* thread_attach() {
+  uint64_t now = 0;
+  Thread* t = make_record(&now);
+  if (t == nullptr || now == 0) return t;
   if (t->segment_block != nullptr) {
     g_segment.enter_thread_block(t->segment_block, t->tid, now);
     enter_segment_block(*t);
@@ -172,7 +196,6 @@ Thread* thread_attach() {
     pthread_setspecific(g_exit_key, t);  // libc may allocate for the key
     g_segment.emit(LIBALLOC_EVENT_THREAD_START, t->tid, now);
   }
-  t->in_slow = false;
   return t;
 }
 
@@ -182,6 +205,7 @@ void thread_detach() {
   t_cache = kEmptyCache;
   flush(*t);
   drop_labels(*t);
+  const ThreadChanging changing;
   t_thread = nullptr;
   if (t->segment_block != nullptr) {
     g_segment.leave_thread_block(t->block);
@@ -225,6 +249,8 @@ void thread_stop_hits() {
   g_hits = false;
   t_cache = kEmptyCache;
 }
+
+bool thread_is_inside() { return t_changing != 0 || (t_thread != nullptr && t_thread->in_slow); }
 
 void thread_serve_singly() { t_exited = true; }
 bool thread_exited() { return t_exited; }
@@ -281,9 +307,9 @@ void thread_sum_live_locked(LiveTotals* out) {
 }
 
 bool thread_enter_fork() {
+  if (thread_is_inside()) return false;
   Thread* t = t_thread != nullptr || t_exited ? t_thread : thread_attach();
   if (t == nullptr) return true;
-  if (t->in_slow) return false;
   t->in_slow = true;
   close_hits();
   return true;

@@ -46,6 +46,23 @@ inline constexpr ThreadCache* kEmptyCache = const_cast<ThreadCache*>(&g_empty_ca
 extern constinit thread_local ThreadCache* t_cache LIBALLOC_TLS_MODEL;
 extern constinit thread_local Thread* t_thread LIBALLOC_TLS_MODEL;
 
+// How many of these live: the thread takes locks, or changes its record, without a record that says so. What a signal handler asks for
+// meanwhile is served as inside a slow path.
+extern constinit thread_local uint32_t t_changing LIBALLOC_TLS_MODEL;
+class ThreadChanging {
+ public:
+  ThreadChanging() {
+    t_changing = t_changing + 1;
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // said before a lock is taken
+  }
+  ~ThreadChanging() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // the record says it now, or no lock is held
+    t_changing = t_changing - 1;
+  }
+  ThreadChanging(const ThreadChanging&) = delete;
+  ThreadChanging& operator=(const ThreadChanging&) = delete;
+};
+
 // While it lives, inside a slow path, no call of the thread is a hit: its bins change, and the malloc or free of a signal handler must
 // not meet them halfway. Such a call takes a slow path, which the handler's thread is in already: see emergency.h. Around the changes
 // alone, so that handlers are mostly served from bins: what the emergency reserve gives is never used again.
@@ -68,10 +85,12 @@ class HitsClosed {
 
 // The heap, ready for threads. False when memory ran out.
 [[nodiscard]] bool thread_start_heap();
-// The calling thread's record, made on first use. Null when memory ran out or the heap could not start.
+// The calling thread's record, made on first use, inside a slow path already. Null when memory ran out or the heap could not start.
 [[nodiscard]] Thread* thread_attach();
 // Gives everything the calling thread holds back and ends its record. Runs at thread exit.
 void thread_detach();
+// Whether the calling thread may hold a lock of ours: its signal handler asks.
+bool thread_is_inside();
 // Gives a part of what the calling thread keeps and did not need for a second back. Inside a slow path.
 void thread_shrink(uint64_t now_ns);
 // What the calling thread keeps, and what waits between threads, goes back to its spans. Inside a slow path.

@@ -40,6 +40,7 @@ void ArenaHints::give_back(void* at, size_t bytes) {
 }
 
 void* ArenaHints::reserve(size_t bytes) {
+  if (!in_range(kFirstHint, bytes)) return nullptr;  // fits nowhere: no reason to give a hint up
   while (first_ != nullptr) {
     ArenaHint* h = first_;
     const uintptr_t want = h->down ? h->address - bytes : h->address;

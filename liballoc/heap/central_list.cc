@@ -181,7 +181,8 @@ uint32_t CentralList::free_own_slots(void* const* slots, uint32_t n, BadFree* ba
         else
           check_locked(span);
       }
-      if (span->place == SpanPlace::kCached) continue;
+      // A span that has been emptied above is in no list: *bad says that its slot comes for the second time.
+      if (span->place == SpanPlace::kCached || span->place == SpanPlace::kNowhere) continue;
       if (span->mark_count == span->alloc_count) {
         if (release_locked(span)) {
           span->next = empty;

@@ -57,6 +57,15 @@ TEST(ArenaHintsTest, TheFirstHintIsServedContiguously) {
   sys_free(a, 3 * kArenaBytes, MemState::kReserved);
 }
 
+TEST(ArenaHintsTest, ARequestThatFitsNowhereCostsNoHint) {
+  RelaxedCounter stat;
+  ArenaHints hints(stat);
+  hints.init(4);
+  EXPECT_EQ(hints.reserve(size_t{1} << 47), nullptr);
+  EXPECT_EQ(hints.reserve(size_t{1} << 62), nullptr);
+  EXPECT_EQ(hints.size(), 4u);
+}
+
 TEST(ArenaHintsTest, ACollisionDropsTheHintAndTakesTheNext) {
   if (kHintsAreTaken) GTEST_SKIP() << "a sanitizer is at the hinted addresses";
   RelaxedCounter stat;

@@ -113,5 +113,21 @@ TEST_F(CentralListTest, SlotsOfAnotherClassGoToTheirOwnListOnceSizesWereTrusted)
   heap_->verify();
 }
 
+TEST_F(CentralListTest, ADoubleFreeIsFoundInABatchThatEmptiesItsSpanBefore) {
+  Span* s = list().cache_span(nullptr, me_);
+  Span* t = list().cache_span(s, me_);
+  ASSERT_EQ(s, t);
+  const std::vector<void*> first = take_all(s);
+  t = list().cache_span(s, me_);
+  ASSERT_NE(s, t);
+  const std::vector<void*> second = take_all(t);
+  list().uncache_span(t);
+  std::vector<void*> batch = first;
+  batch.push_back(second[0]);
+  batch.push_back(first[0]);
+  EXPECT_EQ(give_back(batch), BadFree::kDoubleFree);
+  heap_->verify();
+}
+
 }  // namespace
 }  // namespace liballoc
