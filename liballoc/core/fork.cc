@@ -112,6 +112,8 @@ bool fork_in_new_process() {
 
 void fork_become_child() {
   const ThreadChanging changing;  // a signal handler would find the cache wiped and begin anew
+  const bool wiped = t_thread != nullptr && t_thread->heap.cache->state == nullptr;
+  if (!t_prepared && !wiped && !fork_in_new_process()) return;  // one that came before this was said has done it
   // Without prepare nothing is known of the parent's counts, and locks may be held by threads that do not exist here; a child
   // that a threaded program makes that way may only exec, by POSIX.
   if (!t_prepared) {
