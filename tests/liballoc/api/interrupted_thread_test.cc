@@ -23,10 +23,8 @@
 
 #if defined(__x86_64__)
 
+namespace liballoc::interrupted_thread {
 namespace {
-
-using liballoc::t_thread;
-using liballoc::trap;
 
 constexpr int kExitStatus = 7;
 
@@ -281,5 +279,6 @@ TEST_F(InterruptedThreadTest, CountsStayExactWhenAHandlerAllocatesWhileAnObjectI
 }
 
 }  // namespace
+}  // namespace liballoc::interrupted_thread
 
 #endif
