@@ -151,7 +151,7 @@ TEST(HttpServer, tells_a_client_that_waits_to_go_on_with_its_body) {
   client.send(
       "POST /debug/pprof/symbol HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 8\r\n\r\n");
   EXPECT_EQ(client.receive().status, 100);
-  client.send("0x401010");
+  client.send("0x40100f");
   EXPECT_THAT(client.receive().body, HasSubstr("load_catalogue"));
 }
 
