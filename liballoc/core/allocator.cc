@@ -190,6 +190,7 @@ void* allocate_sampled(size_t bytes) {
   SlowPath slow;
   Thread* thread = slow.thread();
   if (LIBALLOC_UNLIKELY(thread == nullptr)) {
+    LIBALLOC_DCHECK(t_cache != kEmptyCache);  // it came from a hit
     uncount_malloc(counter_beside(t_cache->bins[cache_cls]));  // what is served instead is no object of the class
     return emergency_alloc(bytes, 16);
   }
